@@ -1,0 +1,64 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything is installed into .venv from the pinned locks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-quick lint type docs notebooks lab lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/base.stamp  ## attribute the move of DeepSeek-R1 from H200 to GB200 NVL72 and print the report's path
+	$(BIN)/frontier run experiment=deepseek_r1_h200_to_gb200
+
+test: $(VENV)/dev.stamp lint  ## run everything that is tested
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+test-quick: $(VENV)/dev.stamp  ## the tests without those that take more than a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp  ## ruff and mypy (strict on lib/)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+type: lint
+
+docs: $(VENV)/dev.stamp  ## run every command of README and docs
+	$(BIN)/python -m pytest tests/docs
+
+notebooks: $(VENV)/dev.stamp  ## run every notebook on the smoke experiment
+	$(BIN)/python -m pytest tests/notebooks
+
+lab: $(VENV)/lab.stamp  ## open JupyterLab on the notebooks
+	$(BIN)/frontier lab
+
+lock:  ## resolve the newest allowed versions into requirements/*.lock
+	$(PYTHON) requirements/lock.py
+
+clean:  ## remove the environment (runs stay)
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, {sys.executable} is {v[0]}.{v[1]}; try make PYTHON=python3.12") if not (3, 11) <= v <= (3, 13) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base.stamp: requirements/base.lock pyproject.toml | $(BIN)/python
+	@echo "installing the pinned packages into $(VENV) (a minute or two, once)"
+	@$(PIP) install -r requirements/base.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
+	@echo "installing the pinned packages and the test tools into $(VENV) (a few minutes, once)"
+	@$(PIP) install -r requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/base.stamp $(VENV)/lab.stamp
+
+$(VENV)/lab.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
+	@echo "installing JupyterLab and the pinned packages into $(VENV) (a few minutes, once)"
+	@$(PIP) install -r requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/base.stamp

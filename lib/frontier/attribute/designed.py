@@ -1,0 +1,257 @@
+"""The attribution document: Shapley shares, ladder, leave-one-out and interactions of a designed set of points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from frontier.attribute.coalitions import Coalitions
+from frontier.attribute.document import Estimate, shift_document, steps_document
+from frontier.attribute.levers import LeverSpec, cell_levers, cell_name, cell_numbers, physical_conflict
+from frontier.attribution import interactions, ladder, leave_one_out, number, shapley
+from frontier.errors import PointsError, UsageError
+from frontier.evidence.noise import Drawn, draw_errors
+from frontier.evidence.residuals import ResidualModel
+from frontier.pareto import grid_over, mean_over, overlap
+from frontier.pareto.interpolation import FloatArray
+from frontier.snapshots import Snapshot, one_question, usable_rows
+
+SCHEMA = "frontier.attribution/1"
+MAX_DRAWS = 1 << 17  # resamples x coalitions; larger games are resampled less often, and the document says how often
+INFEASIBLE_RULE = (
+    "A cell that cannot exist counts as its largest feasible part: a lever that needs another one adds nothing until the other is at target, "
+    "so its worth is counted where both are (a game with a permission structure; shares still add up to the whole)."
+)
+
+
+def attribute(
+    points: pd.DataFrame,
+    specs: Sequence[LeverSpec],
+    *,
+    metric: str = "total",
+    residuals: ResidualModel | None = None,
+    infeasible: Mapping[str, str] | None = None,
+    missing: str = "error",
+    groups: Mapping[str, Sequence[str]] | None = None,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 1,
+    grid_points: int = 65,
+    origin: str = "",
+) -> dict[str, Any]:
+    """The attribution of the shift from all levers at baseline to all at target.
+
+    Parameters
+    ----------
+    points : DataFrame
+        A normalized points table that holds the plan.
+    specs : sequence of LeverSpec, in ladder order
+    metric : "total" | "output"
+    residuals : ResidualModel, optional
+        The predicting model's own error; the interval of predicted points.
+    infeasible : mapping cell name -> reason, optional
+        Cells that are known not to exist.
+    missing : "error" | "restrict"
+        What to do when a cell has no points though nothing speaks against it: refuse, or apply the rule for infeasible cells.
+    groups : mapping group -> lever names, optional
+        Sums of shares to report with their own interval, such as hardware against software.
+    resamples, seed, grid_points : int
+    confidence : float, 0 < confidence < 1
+
+    Returns
+    -------
+    dict
+        A ``frontier.attribution/1`` document (see docs/formats.md).
+
+    Raises
+    ------
+    PointsError
+        If cells are missing, the baseline or the full target has no points, or the table mixes models, workloads or kinds of evidence.
+    UsageError
+        For an unknown metric or rule, or out-of-range numbers.
+    """
+    _check_arguments(metric, missing, resamples, confidence, grid_points)
+    one_question(points, origin=origin, apart=[spec.column for spec in specs])
+    frame, positions = usable_rows(points, metric, origin=origin)
+    number_of = cell_numbers(frame, specs)
+    cells = {
+        int(cell): Snapshot.of(frame[number_of == cell], metric, positions[number_of == cell]) for cell in np.unique(number_of) if cell >= 0
+    }
+    status = _cell_status(cells, specs, frame, infeasible or {}, missing, origin)
+    game = Coalitions(specs, cells)
+    estimate, drawn = _estimate(game, points, resamples, confidence, seed, grid_points, residuals)
+    notes = _notes(points, frame, number_of, metric, estimate, game, status)
+    return {
+        "schema": SCHEMA,
+        "evidence": "+".join(sorted(set(frame["evidence"].dropna()))) or "unstated",
+        "metric": metric,
+        "method": "shapley",
+        "levers": [_lever_document(spec) for spec in specs],
+        "domain": {
+            "interactivity_tok_s_user": None if estimate.span is None else list(estimate.span),
+            "rule": "mean of the log ratio, uniform in interactivity, over the range that every coalition's frontier covers; never extrapolated",
+        },
+        "total": estimate.entry(lambda v: v[..., -1] - v[..., 0]),
+        "shares": _shares(estimate, specs),
+        "groups": _groups(estimate, specs, groups or {}),
+        "ladder": estimate.entries(specs, ladder),
+        "leave_one_out": estimate.entries(specs, leave_one_out),
+        "interactions": _interactions(estimate, specs),
+        "by_interactivity": _by_interactivity(estimate, specs),
+        "cells": status,
+        "coalitions": [
+            {"levers": cell_levers(s, specs), "log_ratio": number(estimate.values[s])} for s in range(game.size)
+        ],
+        "infeasible_rule": INFEASIBLE_RULE if game.restricted() else "",
+        "interval": {
+            "method": drawn.method, "resamples": estimate.resamples, "undefined_resamples": estimate.undefined, "level": confidence, "seed": seed,
+        },
+        "steps": steps_document(game, drawn, confidence, grid_points),
+        "shift": shift_document(game, drawn, confidence, grid_points, metric),
+        "notes": notes,
+        "companion": None,
+    }
+
+
+def _check_arguments(metric: str, missing: str, resamples: int, confidence: float, grid_points: int) -> None:
+    if metric not in ("total", "output"):
+        raise UsageError(f"metric must be total or output, got {metric!r}")
+    if missing not in ("error", "restrict"):
+        raise UsageError(f"missing must be error or restrict, got {missing!r}")
+    if resamples < 100:
+        raise UsageError(f"resamples must be at least 100, got {resamples}")
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence must lie between 0 and 1, got {confidence}")
+    if grid_points < 2:
+        raise UsageError(f"grid_points must be at least 2, got {grid_points}")
+
+
+def _cell_status(
+    cells: Mapping[int, Snapshot], specs: Sequence[LeverSpec], frame: pd.DataFrame, infeasible: Mapping[str, str], missing: str, origin: str
+) -> list[dict[str, Any]]:
+    """One record per cell of the design; refuses a missing cell unless told to restrict."""
+    out, absent = [], []
+    for cell in range(1 << len(specs)):
+        name = cell_name(cell, specs)
+        record: dict[str, Any] = {"cell": name, "levers": cell_levers(cell, specs), "status": "done", "reason": "", "points": 0, "evaluated": None}
+        if cell in cells:
+            record["points"] = len(cells[cell].rows)
+        else:
+            reason = infeasible.get(name) or physical_conflict(cell, specs, frame)
+            record |= {"status": "infeasible" if reason else "missing", "reason": reason or "no usable point in the table"}
+            if not reason:
+                absent.append(cell)
+        out.append(record)
+    last = (1 << len(specs)) - 1
+    if 0 not in cells:
+        raise PointsError("the baseline cell (every lever at baseline) has no usable point", origin=origin, hint="check --baseline")
+    if last in absent and missing != "restrict":
+        raise PointsError("the target cell (every lever at target) has no usable point", origin=origin, hint="check --target")
+    if absent and missing != "restrict":
+        names = ", ".join(cell_name(cell, specs) for cell in absent[:8]) + (" ..." if len(absent) > 8 else "")
+        raise PointsError(
+            f"{len(absent)} of {1 << len(specs)} cells have no usable point: {names}",
+            origin=origin,
+            hint="run them, or --missing restrict to count each as its largest available part",
+        )
+    return out
+
+
+def _estimate(
+    game: Coalitions, points: pd.DataFrame, resamples: int, confidence: float, seed: int, grid_points: int, residuals: ResidualModel | None
+) -> tuple[Estimate, Drawn]:
+    frontiers = [game.frontier(s) for s in range(game.size)]
+    span = overlap(*frontiers)
+    grid = grid_over(span, grid_points)
+    logs = np.log(np.stack([f.interpolated(grid) for f in frontiers], axis=-1))  # (grid, 2^n)
+    curves = logs - logs[:, :1]
+    values = np.asarray(mean_over(grid, curves.T)) if len(grid) else np.full(game.size, np.nan)
+    count = max(200, min(resamples, MAX_DRAWS // game.size))
+    drawn = draw_errors(game.cells, points, count, seed, residuals)
+    sampled: FloatArray | None = None
+    if drawn.draws is not None and len(grid):
+        drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
+        # A resample counts only where all its frontiers are defined, so that shares keep adding up; one defined nowhere counts as undefined.
+        defined = ~np.isnan(drawn_logs).any(axis=-1, keepdims=True)
+        ratios = np.where(defined, drawn_logs - drawn_logs[..., :1], 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sampled = ratios.sum(axis=1) / defined.sum(axis=1)
+    return Estimate(span, grid, curves, values, sampled, confidence), drawn
+
+
+def _lever_document(spec: LeverSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "title": spec.title or spec.name,
+        "mode": spec.mode,
+        "baseline": list(spec.settings.get("baseline", spec.baseline)),
+        "target": list(spec.settings.get("target", spec.target)),
+    }
+
+
+def _shares(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[str, Any]]:
+    whole = estimate.values[-1] - estimate.values[0]
+    out = estimate.entries(specs, shapley)
+    for spec, share in zip(specs, out, strict=True):
+        share["title"] = spec.title or spec.name
+        share["fraction"] = None if share["log_ratio"] is None or whole == 0 else number(share["log_ratio"] / whole)
+    return out
+
+
+def _groups(estimate: Estimate, specs: Sequence[LeverSpec], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    out = []
+    for group, names in groups.items():
+        members = [i for i, spec in enumerate(specs) if spec.name in names]
+        if members:
+            out.append(
+                {"group": group, "levers": [specs[i].name for i in members], **estimate.entry(lambda v, m=members: shapley(v)[..., m].sum(axis=-1))}  # type: ignore[misc]
+            )
+    return out
+
+
+def _interactions(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[str, Any]]:
+    if len(specs) < 2:
+        return []
+    pairs = interactions(estimate.values)
+    drawn = interactions(estimate.sampled) if estimate.sampled is not None else {}
+    return [
+        {"levers": [specs[i].name, specs[j].name], "log_ratio": number(value), "ci95_log_ratio": estimate.bounds(drawn.get((i, j)))}
+        for (i, j), value in pairs.items()
+    ]
+
+
+def _by_interactivity(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[str, Any]]:
+    shares = shapley(estimate.curves) if len(estimate.grid) else np.empty((0, len(specs)))
+    return [
+        {
+            "interactivity_tok_s_user": number(x),
+            "total": number(curve[-1] - curve[0]),
+            "shares": {spec.name: number(value) for spec, value in zip(specs, row, strict=True)},
+        }
+        for x, curve, row in zip(estimate.grid, estimate.curves, shares, strict=True)
+    ]
+
+
+def _notes(
+    points: pd.DataFrame, frame: pd.DataFrame, cell: Any, metric: str, estimate: Estimate, game: Coalitions, status: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    notes = []
+    if len(points) > len(frame):
+        notes.append(f"{len(points) - len(frame)} of {len(points)} rows are undefined, not positive or marked invalid and carry no frontier.")
+    stray = int((np.asarray(cell) < 0).sum())
+    if stray:
+        notes.append(f"{stray} rows have a lever setting that is neither baseline nor target and are left out.")
+    if estimate.span is None:
+        notes.append("The frontiers of the coalitions share no interactivity, so no ratio at equal interactivity exists.")
+    lost = [record["cell"] for record in status if record["status"] == "missing"]
+    if lost:
+        notes.append(f"Cells without points ({', '.join(lost)}) count as their largest available part: to that extent shares are a guess.")
+    if estimate.undefined:
+        notes.append(f"{estimate.undefined} of {estimate.resamples} resamples had no common interactivity and are left out of the intervals.")
+    hidden = [spec.name for spec in game.specs if spec.mode == "unlocked"]
+    if hidden:
+        notes.append(f"Unlocked levers ({', '.join(hidden)}) keep their baseline settings available at target: the best of both is taken.")
+    return notes

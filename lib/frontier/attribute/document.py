@@ -1,0 +1,132 @@
+"""Numbers of an attribution as plain JSON values, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from frontier.attribute.coalitions import Coalitions
+from frontier.attribute.levers import LeverSpec, cell_levers
+from frontier.attribution import interval, number, ratio_bounds
+from frontier.evidence.noise import Drawn
+from frontier.pareto import grid_over, shift
+from frontier.pareto.interpolation import FloatArray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The game of an attribution: point values, values by interactivity, and draws.
+
+    Attributes
+    ----------
+    span : (float, float) or None
+        Interactivities that all coalitions cover.
+    grid : float array, shape (m,)
+    curves : float array, shape (m, 2^n)
+        Log ratio to the baseline at each interactivity.
+    values : float array, shape (2^n,)
+    sampled : float array, shape (resamples, 2^n), or None
+    """
+
+    span: tuple[float, float] | None
+    grid: FloatArray
+    curves: FloatArray
+    values: FloatArray
+    sampled: FloatArray | None
+    confidence: float
+
+    @property
+    def resamples(self) -> int:
+        """Number of draws."""
+        return 0 if self.sampled is None else len(self.sampled)
+
+    @property
+    def undefined(self) -> int:
+        """Draws that are defined at no interactivity."""
+        return 0 if self.sampled is None else int(np.isnan(self.sampled).any(axis=1).sum())
+
+    def bounds(self, draws: FloatArray | None) -> list[float] | None:
+        """Interval of draws on the log scale, or None."""
+        found = None if draws is None else interval(draws, self.confidence)
+        return None if found is None else [found[0], found[1]]
+
+    def entry(self, of: Callable[[FloatArray], FloatArray]) -> dict[str, Any]:
+        """Log ratio, ratio and interval of one number derived from the game."""
+        log_ratio = number(of(self.values))
+        return {
+            "log_ratio": log_ratio,
+            "ratio": None if log_ratio is None else float(np.exp(log_ratio)),
+            "ci95": ratio_bounds(None if self.sampled is None else of(self.sampled), self.confidence),
+        }
+
+    def entries(self, specs: Sequence[LeverSpec], of: Callable[[FloatArray], FloatArray]) -> list[dict[str, Any]]:
+        """The same for a number per lever."""
+        return [{"lever": spec.name, **self.entry(lambda v, i=i: of(v)[..., i])} for i, spec in enumerate(specs)]  # type: ignore[misc]
+
+
+def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int) -> list[dict[str, Any]]:
+    """The frontiers of the ladder, cumulative in the order of the levers, each with its curve and band."""
+    out = []
+    coalition = 0
+    for position in range(-1, len(game.specs)):
+        if position >= 0:
+            coalition |= 1 << position
+        found = game.frontier(coalition)
+        grid = grid_over((float(found.x[0]), found.reach), grid_points)
+        band = None
+        if drawn.draws is not None:
+            values = np.log(game.drawn(coalition, grid, drawn))
+            bounds = [ratio_bounds(values[:, i], confidence) for i in range(len(grid))]
+            band = [[None if b is None else b[side] for b in bounds] for side in (0, 1)]
+        out.append(
+            {
+                "step": "baseline" if position < 0 else f"+{game.specs[position].name}",
+                "levers": cell_levers(coalition, game.specs),
+                "rows": found.rows.tolist(),
+                "interactivity_tok_s_user": found.x.tolist(),
+                "tput_tok_s_gpu": found.y.tolist(),
+                "curve_interactivity_tok_s_user": grid.tolist(),
+                "curve_tput_tok_s_gpu": found.interpolated(grid).tolist(),
+                "ci95_tput_tok_s_gpu": band,
+            }
+        )
+    return out
+
+
+def shift_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int, metric: str) -> dict[str, Any]:
+    """The shift from the baseline to all levers at target, over the whole overlap of these two frontiers."""
+    last = game.size - 1
+    moved = shift(game.frontier(0), game.frontier(last), grid_points=grid_points)
+    headline: FloatArray | None = None
+    per_point: FloatArray | None = None
+    if drawn.draws is not None and len(moved.grid):
+        per_point = np.log(game.drawn(last, moved.grid, drawn)) - np.log(game.drawn(0, moved.grid, drawn))
+        with np.errstate(invalid="ignore"):
+            defined = ~np.isnan(per_point)
+            headline = np.where(defined, per_point, 0.0).sum(axis=1) / defined.sum(axis=1)
+    value = number(moved.log_ratio)
+    return {
+        "schema": "frontier.shift/1",
+        "metric": metric,
+        "ratio": None if value is None else {"value": float(np.exp(value)), "ci95": ratio_bounds(headline, confidence)},
+        "reason": "" if value is not None else "the two frontiers share no interactivity",
+        "peak_ratio": moved.peak_ratio,
+        "max_interactivity_ratio": moved.max_interactivity_ratio,
+        "hypervolume_ratio": moved.hypervolume_ratio,
+        "hypervolume_reference": list(moved.reference),
+        "overlap_tok_s_user": None if moved.overlap is None else list(moved.overlap),
+        "newly_reached_tok_s_user": None if moved.newly_reached is None else list(moved.newly_reached),
+        "by_interactivity": [
+            {
+                "interactivity_tok_s_user": float(x),
+                "before": float(before),
+                "after": float(after),
+                "ratio": float(after / before),
+                "ci95": ratio_bounds(None if per_point is None else per_point[:, i], confidence),
+            }
+            for i, (x, before, after) in enumerate(zip(moved.grid, moved.before, moved.after, strict=True))
+        ],
+    }

@@ -1,0 +1,123 @@
+"""Where intervals come from: launches where there are replicates, the model's own error where points are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from frontier.attribution import LaunchNoise
+from frontier.evidence.residuals import ResidualKey, ResidualModel
+from frontier.pareto.interpolation import FloatArray
+from frontier.snapshots import Snapshot
+
+NEAR = 4.0  # configurations within this many standard deviations of the frontier are resampled
+
+Draws = Mapping[Any, tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Drawn errors of a set of snapshots.
+
+    Attributes
+    ----------
+    snapshots : mapping name -> Snapshot
+        Those given, thinned to the configurations that noise could bring onto a frontier.
+    draws : mapping name -> (x, y) or None
+        Log offsets of each configuration, each of shape (resamples, configurations); None where there is nothing to draw from.
+    method : str
+        How they were made, in words.
+    """
+
+    snapshots: Mapping[Any, Snapshot]
+    draws: Draws | None
+    method: str
+
+    def values(self, name: Any) -> tuple[FloatArray, FloatArray]:
+        """Drawn interactivity and throughput of one snapshot, each of shape (resamples, configurations)."""
+        if self.draws is None:
+            raise ValueError("nothing was drawn")
+        snapshot, (x, y) = self.snapshots[name], self.draws[name]
+        return snapshot.mean_x * np.exp(x), snapshot.mean_y * np.exp(y)
+
+
+def draw_errors(
+    snapshots: Mapping[Any, Snapshot], frame: pd.DataFrame, resamples: int, seed: int, residuals: ResidualModel | None
+) -> Drawn:
+    """Draws of the log errors of every configuration of every snapshot.
+
+    Parameters
+    ----------
+    snapshots : mapping name -> Snapshot
+        Snapshots of one table; their ``rows`` are positions in it.
+    frame : DataFrame
+        That table; its ``evidence`` decides between launches and the model's error.
+    resamples, seed : int
+    residuals : ResidualModel or None
+        Needed for predicted points; without it they get no interval.
+    """
+    rng = np.random.default_rng(seed)
+    if set(frame["evidence"].dropna()) == {"predicted"}:
+        if residuals is None:
+            return Drawn(snapshots, None, "no interval: predicted points, and no residual model given")
+        return Drawn(snapshots, _model_error(snapshots, frame, resamples, rng, residuals), MODEL_METHOD.format(resamples=resamples))
+    noise = LaunchNoise([(s.x, s.y) for s in snapshots.values()])
+    dof = noise.degrees_of_freedom
+    if dof == 0:
+        return Drawn(snapshots, None, "no interval: no configuration was launched twice")
+    margin = NEAR * _spread(snapshots)
+    near = {name: s.near_frontier(margin) for name, s in snapshots.items()}
+    drawn = LaunchNoise([(s.x, s.y) for s in near.values()]).draw(resamples, rng)
+    if drawn is None:  # thinning kept only configurations that were launched once
+        near, drawn = dict(snapshots), noise.draw(resamples, rng)
+    method = (
+        f"percentiles of {resamples} resamples of server launches ({dof} degrees of freedom), widened by Student's t; "
+        "frontiers on the means of launches"
+    )
+    return Drawn(near, dict(zip(near, drawn or [], strict=True)), method)
+
+
+MODEL_METHOD = (
+    "percentiles of {resamples} draws of the model's own error, measured against published silicon points: one error per system, precision "
+    "and mode shared by its cells, and one of each cell's own"
+)
+
+
+def _spread(snapshots: Mapping[Any, Snapshot]) -> float:
+    """Standard deviation of log throughput between launches, pooled; at least 1 %."""
+    squares, dof = 0.0, 0
+    for snapshot in snapshots.values():
+        count = np.sum(~np.isnan(snapshot.y), axis=0)
+        twice = count > 1
+        if twice.any():
+            logs = np.log(snapshot.y[:, twice])
+            squares += float(np.nansum((logs - np.nanmean(logs, axis=0)) ** 2))
+            dof += int((count[twice] - 1).sum())
+    return max(0.01, float(np.sqrt(squares / dof)) if dof else 0.0)
+
+
+def _model_error(
+    snapshots: Mapping[Any, Snapshot], frame: pd.DataFrame, resamples: int, rng: np.random.Generator, residuals: ResidualModel
+) -> dict[Any, tuple[FloatArray, FloatArray]]:
+    keys = [residual_key(frame.iloc[int(snapshot.rows[0])]) for snapshot in snapshots.values()]
+    x, y = residuals.draw(keys, resamples, rng)
+    return {
+        name: (_columns(x[:, i], snapshot.rows), _columns(y[:, i], snapshot.rows)) for i, (name, snapshot) in enumerate(snapshots.items())
+    }
+
+
+def _columns(draw: FloatArray, rows: NDArray[np.int64]) -> FloatArray:
+    return np.broadcast_to(draw[:, None], (len(draw), len(rows)))
+
+
+def residual_key(row: pd.Series) -> ResidualKey:
+    """The residual group of a predicted point."""
+    disagg = bool(row["disagg"]) if pd.notna(row["disagg"]) else False
+    return ResidualKey(
+        system=str(row["hardware"]), precision=str(row["precision"]), mode="disagg" if disagg else "agg", backend=str(row["engine"])
+    )

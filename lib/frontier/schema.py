@@ -1,0 +1,213 @@
+"""One dataclass per configuration group: the types, ranges and defaults of every key in ``conf/``.
+
+Values stand in ``conf/``; what has no honest default is ``MISSING`` (``???`` in YAML). Ranges of single keys and relations between
+groups are checked by ``validate`` of :mod:`frontier.config`, which reports all problems at once and then seals the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from frontier.errors import ConfigError
+
+
+class Sealable:
+    """Base of the groups: attributes can be set until the loader seals the object, then never again.
+
+    ``@dataclass(frozen=True)`` does not serve: OmegaConf makes such nodes read-only before Hydra has merged the options into them.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_sealed", False):
+            raise ConfigError(
+                f"the configuration is read-only: {name} cannot be set to {value!r}", hint="pass an override to compose"
+            )
+        object.__setattr__(self, name, value)
+
+    def seal(self) -> None:
+        """Make this object and every group inside it read-only."""
+        for value in list(self.__dict__.values()):
+            for part in value.values() if isinstance(value, dict) else [value]:
+                if isinstance(part, Sealable):
+                    part.seal()
+        object.__setattr__(self, "_sealed", True)
+
+
+@dataclass
+class ClaimConfig(Sealable):
+    """The published number an experiment examines."""
+
+    statement: str = MISSING
+    source: str = MISSING
+    url: str = ""
+    ratio: float | None = None  # the claimed ratio, where the claim states one
+    interactivity_tok_s_user: float | None = None  # where it is claimed
+    workload: str = ""  # option of conf/workload under which it is claimed; empty: not stated
+
+
+@dataclass
+class ModelConfig(Sealable):
+    """A model: its identity, what it can do, and where its checkpoints are."""
+
+    name: str = MISSING  # as in the `model` column of the points table
+    id: str = MISSING  # Hugging Face id
+    revision: str | None = None  # exact commit; needed by engines that load weights
+    moe: bool = MISSING
+    mtp_layers: int = MISSING  # 0: the model has no MTP head
+    precisions: list[str] = MISSING  # forms there is a checkpoint or a recipe for
+    kv_precisions: list[str] = MISSING
+    published_ids: list[str] = field(default_factory=list)  # names under which published records file this model
+
+
+@dataclass
+class HardwareConfig(Sealable):
+    """A system: GPUs, how they hang together, power and price with the version of their table."""
+
+    name: str = MISSING  # the option's own name, e.g. gb200_nvl72
+    hardware: str = MISSING  # as in the `hardware` column: gb200
+    title: str = MISSING  # for people: GB200 NVL72
+    architecture: str = MISSING  # hopper | blackwell | cpu | ...
+    gpus_per_node: int = MISSING
+    domain_gpus: int = MISSING  # GPUs in one scale-up (NVLink) domain
+    max_gpus: int = MISSING  # largest deployment considered; beyond the domain only disaggregated ones
+    system_gpus: int | None = None  # GPUs the whole system has; empty: nodes can be added without limit
+    precisions: list[str] = MISSING  # forms the GPU computes natively (weight-only forms: by up-conversion)
+    dies_per_package: int = 1
+    tdp_w: float | None = None
+    all_in_kw_per_gpu: float | None = None
+    usd_per_gpu_hr: float | None = None
+    cost_table: str = ""  # version and source of the two numbers above
+
+
+@dataclass
+class WorkloadConfig(Sealable):
+    """What is asked of the server: nominal lengths and how real requests relate to them."""
+
+    name: str = MISSING
+    isl_tokens: int = MISSING
+    osl_tokens: int = MISSING
+    mean_length_fraction: float = 1.0  # mean length over nominal length
+
+
+@dataclass
+class EngineConfig(Sealable):
+    """Where points come from. ``kind`` selects the adapter; the rest are its knobs."""
+
+    kind: str = MISSING  # predicted | published | fake | none
+    backend: str = "trtllm"
+    # predicted
+    database_version: str = ""  # empty: the newest of the pinned wheel; the resolved one is recorded
+    ttft_limit_s: float = 1.0
+    # published
+    dataset: str = "silicon_sample"
+    backends: list[str] = field(default_factory=list)  # keep rows of these engines; empty: all
+    # fake
+    base_tput_tok_s_gpu: float = 1000.0
+    base_interactivity_tok_s_user: float = 100.0
+    effects: dict[str, float] = field(default_factory=dict)  # lever -> factor on throughput at target
+    noise_cv: float = 0.0  # coefficient of variation between launches
+    fail_cells: list[str] = field(default_factory=list)  # variants ("mtp+precision") that crash on purpose
+    delay_s: float = 0.0  # time one trial takes
+    seed: int = 0
+
+
+@dataclass
+class LeverConfig(Sealable):
+    """A choice with a baseline and a target level.
+
+    A level is a list of settings; the frontier of a level is the frontier of all its settings. ``unlocked`` adds the target's settings
+    to the baseline's, ``forced`` replaces them.
+    """
+
+    column: str = MISSING  # column of the points table that tells the levels apart
+    baseline: list[str] = MISSING
+    target: list[str] = MISSING
+    mode: str = "unlocked"  # unlocked | forced
+    title: str = ""
+    accepted_drafts: dict[int, float] = field(default_factory=dict)  # mtp: mean accepted drafts by draft length
+    source: str = ""  # where levels or assumptions come from
+
+
+@dataclass
+class DesignConfig(Sealable):
+    """Which cells are run, and how intervals are computed."""
+
+    kind: str = "factorial"  # factorial | ladder | leave_one_out
+    resamples: int = 2000
+    confidence: float = 0.95
+    seed: int = 1
+
+
+@dataclass
+class SweepConfig(Sealable):
+    """Load and repetition."""
+
+    kind: str = "grid"
+    concurrencies: list[int] = field(default_factory=list)
+    replicates: int = 1  # launches per variant
+    grid_points: int = 65  # interactivities at which curves are evaluated
+
+
+@dataclass
+class PlaceConfig(Sealable):
+    """Where trials run."""
+
+    kind: str = "local"
+    workers: int = 0  # 0: as many as there are cores
+
+
+@dataclass
+class ReportConfig(Sealable):
+    """What the report shows first."""
+
+    metric: str = "total"  # total | output
+    interactivities_tok_s_user: list[float] = field(default_factory=list)  # where ratios are quoted; empty: chosen from the overlap
+    formats: list[str] = field(default_factory=lambda: ["png", "svg"])
+
+
+@dataclass
+class PathsConfig(Sealable):
+    """Folders; they never enter a digest."""
+
+    artifacts_dir: str = "artifacts"
+    notebooks_dir: str = "notebooks"
+
+
+@dataclass
+class Config(Sealable):
+    """The whole experiment, as composed."""
+
+    name: str = MISSING
+    title: str = MISSING
+    claim: ClaimConfig = field(default_factory=ClaimConfig)
+    gpu_hours: str = ""  # what it would cost on hardware, in words
+    model: ModelConfig = field(default_factory=ModelConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    workload: WorkloadConfig = field(default_factory=WorkloadConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    companion: EngineConfig = field(default_factory=EngineConfig)  # second evidence beside the first; kind none: no companion
+    companion_levers: list[str] = field(default_factory=list)
+    lever: dict[str, LeverConfig] = field(default_factory=dict)  # in ladder order
+    kv_precision: str = "fp8"
+    design: DesignConfig = field(default_factory=DesignConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    place: PlaceConfig = field(default_factory=PlaceConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    systems: dict[str, HardwareConfig] = field(default_factory=dict)  # filled by the loader: every system the levers name
+
+
+GROUPS: dict[str, Any] = {
+    "model": ModelConfig,
+    "hardware": HardwareConfig,
+    "workload": WorkloadConfig,
+    "engine": EngineConfig,
+    "design": DesignConfig,
+    "sweep": SweepConfig,
+    "place": PlaceConfig,
+    "report": ReportConfig,
+    "paths": PathsConfig,
+}

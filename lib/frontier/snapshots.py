@@ -1,0 +1,146 @@
+"""Rows of a points table as configurations x launches: what frontiers are built on and intervals are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from frontier.attribution import launch_means
+from frontier.errors import PointsError
+from frontier.pareto import Frontier
+from frontier.records import INTERACTIVITY, METRICS, configuration_columns, usable
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Configurations and their launches.
+
+    Attributes
+    ----------
+    x, y : float array, shape (launches, configurations)
+        Interactivity (tokens/s/user) and throughput per GPU (tokens/s/GPU); NaN where a launch lacks a configuration.
+    rows : int array, shape (configurations,)
+        Position in the table of each configuration's first row.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, metric: str, positions: NDArray[np.int64] | None = None) -> Snapshot:
+        """The snapshot of a points table's usable rows.
+
+        A launch is a value of ``replicate``; where there is none, a date; where a configuration stands several times on one date, the order
+        of its rows. Rows of one launch and configuration are averaged first.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Usable rows only (see :func:`frontier.records.usable`).
+        metric : "total" | "output"
+        positions : int array, shape (len(frame),), optional
+            Positions of the rows in the table they came from; by default 0, 1, ...
+        """
+        if frame.empty:
+            raise PointsError("no usable point: a snapshot needs rows with finite, positive rates")
+        places = np.arange(len(frame)) if positions is None else positions
+        key = configuration_columns(frame)
+        group = frame.groupby(key, dropna=False, sort=False, observed=True).ngroup().to_numpy() if key else np.zeros(len(frame))
+        configuration = group.astype(np.int64)
+        launch = _launches(frame, configuration)
+        cells = pd.DataFrame(
+            {"c": configuration, "l": launch, "x": frame[INTERACTIVITY].to_numpy(float), "y": frame[METRICS[metric]].to_numpy(float)}
+        )
+        means = cells.groupby(["l", "c"], sort=True).mean()
+        shape = int(launch.max()) + 1, int(configuration.max()) + 1
+        x, y = np.full(shape, np.nan), np.full(shape, np.nan)
+        where = means.index.get_level_values("l").to_numpy(), means.index.get_level_values("c").to_numpy()
+        x[where], y[where] = means["x"].to_numpy(), means["y"].to_numpy()
+        first = pd.Series(places).groupby(configuration).first()
+        return cls(x, y, first.to_numpy(dtype=np.int64))
+
+    @property
+    def mean_x(self) -> FloatArray:
+        """Mean interactivity per configuration, shape (configurations,)."""
+        return launch_means(self.x)
+
+    @property
+    def mean_y(self) -> FloatArray:
+        """Mean throughput per configuration, shape (configurations,)."""
+        return launch_means(self.y)
+
+    def frontier(self) -> Frontier:
+        """The frontier of the means; its ``rows`` are positions in the table."""
+        found = Frontier.of(self.mean_x, self.mean_y)
+        return Frontier(found.x, found.y, self.rows[found.rows])
+
+    def near_frontier(self, margin: float) -> Snapshot:
+        """Only the configurations that noise of ``margin`` (log) in both coordinates could bring onto the frontier."""
+        found = Frontier.of(self.mean_x, self.mean_y)
+        factor = float(np.exp(margin))
+        # A configuration stays away for good if, even lifted by the margin, some frontier point still dominates it.
+        best = found.attained(self.mean_x * factor)
+        keep = np.isnan(best) | (self.mean_y * factor > best)
+        keep[found.rows] = True
+        return Snapshot(self.x[:, keep], self.y[:, keep], self.rows[keep])
+
+
+def _launches(frame: pd.DataFrame, configuration: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Launch number of each row, shape (rows,)."""
+    if frame["replicate"].notna().any():
+        return np.asarray(pd.factorize(frame["replicate"].fillna(-1), sort=True)[0], dtype=np.int64)
+    if frame["date"].notna().any():
+        date = pd.factorize(frame["date"].fillna(""), sort=True)[0]
+        repeat = pd.DataFrame({"c": configuration, "d": date}).groupby(["c", "d"]).cumcount()
+        if int(repeat.max()) == 0:
+            return np.asarray(date, dtype=np.int64)
+    return np.asarray(pd.Series(configuration).groupby(configuration).cumcount(), dtype=np.int64)
+
+
+def one_question(frame: pd.DataFrame, *, origin: str, apart: Sequence[str] = ()) -> None:
+    """Refuse a table that mixes kinds of evidence, models or workloads: a frontier over them means nothing.
+
+    Parameters
+    ----------
+    apart : sequence of str
+        Columns that are levers and may therefore vary.
+
+    Raises
+    ------
+    PointsError
+        Naming the column, its values and how to choose one.
+    """
+    for column in ("evidence", "model", "isl_tokens", "osl_tokens"):
+        values = frame[column].dropna().unique()
+        if len(values) > 1 and column not in apart:
+            shown = ", ".join(str(value) for value in sorted(values)[:6])
+            raise PointsError(
+                f"the table mixes {len(values)} values of {column} ({shown}); a frontier is drawn over one",
+                origin=origin,
+                hint=f"--where {column}={sorted(values)[0]}",
+            )
+
+
+def usable_rows(frame: pd.DataFrame, metric: str, *, origin: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The rows that can carry a frontier, and their positions in the table.
+
+    Raises
+    ------
+    PointsError
+        If the metric's column is empty, or no row is usable.
+    """
+    if frame[METRICS[metric]].isna().all():
+        raise PointsError(f"no values in {METRICS[metric]}", origin=origin, hint=f"--metric {'output' if metric == 'total' else 'total'}")
+    good = usable(frame, metric).to_numpy()
+    if not good.any():
+        raise PointsError(
+            f"none of the {len(frame)} rows has finite, positive {INTERACTIVITY} and {METRICS[metric]} and is valid", origin=origin
+        )
+    return frame[good], np.flatnonzero(good).astype(np.int64)

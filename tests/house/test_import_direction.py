@@ -1,0 +1,71 @@
+"""A module imports from lower levels or its own folder only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LIB = Path(__file__).parents[2] / "lib" / "frontier"
+# Level of every module or folder directly under the package; a new one is placed here on purpose.
+LEVELS = {
+    "__init__": 0, "errors": 0, "units": 0,
+    "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1,
+    "schema": 2, "config": 2, "snapshots": 2, "provenance": 2,
+    "evidence": 3, "engines": 3, "store": 3,
+    "attribute": 4, "shift": 4, "plan": 4, "report": 4, "progress": 4,
+    "places": 5, "runner": 5, "session": 5,
+    "cli": 6,
+}  # fmt: skip
+# Arrows within one level that are meant: (from, to).
+SIDEWAYS = {
+    ("config", "schema"),  # types and the loader that fills them
+    ("engines", "evidence"),  # thin adapters over the evidence
+    ("session", "places"),  # a notebook's session starts its trials in a place
+}  # fmt: skip
+
+
+def unit(path: Path) -> str:
+    """The module or folder directly under the package that a file belongs to."""
+    return path.relative_to(LIB).parts[0].removesuffix(".py")
+
+
+def arrows(source: str) -> set[str]:
+    """Units of the package that a source imports, at any depth of the code, type checking included."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "frontier" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("frontier.") and len(name.split(".")) > 1}
+    return found - {"__version__"}
+
+
+def wrong(importer: str, imported: str) -> bool:
+    if importer == imported or (importer, imported) in SIDEWAYS:
+        return False
+    return LEVELS[imported] >= LEVELS[importer]
+
+
+def test_every_unit_has_a_level() -> None:
+    units = {unit(path) for path in LIB.rglob("*.py")}
+    assert units == set(LEVELS), "place new modules in LEVELS, take removed ones out"
+
+
+@pytest.mark.parametrize("path", sorted(LIB.rglob("*.py")), ids=lambda path: str(path.relative_to(LIB)))
+def test_arrows_point_down(path: Path) -> None:
+    bad = [target for target in arrows(path.read_text(encoding="utf-8")) if wrong(unit(path), target)]
+    assert not bad, f"{path.relative_to(LIB)} (level {LEVELS[unit(path)]}) imports {bad}"
+
+
+def test_the_walk_sees_a_wrong_arrow() -> None:
+    assert wrong("pareto", "cli")
+    assert arrows("def f():\n    from frontier.cli import main\nimport frontier.store\nfrom frontier import config") == {"cli", "store", "config"}
+
+
+def test_every_sideways_arrow_is_used() -> None:
+    used = {(unit(path), target) for path in LIB.rglob("*.py") for target in arrows(path.read_text(encoding="utf-8"))}
+    assert used >= SIDEWAYS
