@@ -205,7 +205,9 @@ def attribute(
     baseline: Annotated[str, typer.Option("--baseline", help="a=x,b=y; several values of a level as x|y")] = "",
     target: Annotated[str, typer.Option("--target", help="a=x2,b=y2")] = "",
     unlocked: Annotated[str, typer.Option("--unlocked", help="levers that keep their baseline settings at target")] = "",
-    missing: Annotated[str, typer.Option("--missing", help="error, or restrict: count a missing cell as its largest available part")] = "error",
+    missing: Annotated[
+        str, typer.Option("--missing", help="error; restrict: count a missing cell as its largest available part; ladder: split the measured path")
+    ] = "error",
     metric: Metric = "total",
     where: Where = None,
     resamples: Resamples = 2000,
@@ -307,7 +309,7 @@ def _residuals(*tables: pd.DataFrame) -> ResidualModel | None:
         return None
     from frontier.evidence.residuals import ResidualModel
 
-    return ResidualModel.load()
+    return ResidualModel()
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -151,7 +151,9 @@ def _refuse(values: pd.Series[Any], good: pd.Series[Any], name: str, rule: str, 
     if len(bad):
         row = int(np.flatnonzero((~good.astype(bool)).to_numpy())[0]) + 1
         more = f" (and {len(bad) - 1} more rows)" if len(bad) > 1 else ""
-        raise PointsError(f"{name} must be {rule}, got {bad.iloc[0]!r} in row {row}{more}", origin=origin)
+        first = bad.iloc[0]
+        shown = first.item() if isinstance(first, np.generic) else first
+        raise PointsError(f"{name} must be {rule}, got {shown!r} in row {row}{more}", origin=origin)
 
 
 def read_points(path: str | Path) -> pd.DataFrame:

@@ -38,7 +38,9 @@ class Snapshot:
         """The snapshot of a points table's usable rows.
 
         A launch is a value of ``replicate``; where there is none, a date; where a configuration stands several times on one date, the order
-        of its rows. Rows of one launch and configuration are averaged first.
+        of its rows. Rows of one launch and configuration are averaged first. Where a table does not say at which load a row was taken
+        (neither concurrency nor request rate), rows are points of their own: nothing shows that two of them repeat one another, except the
+        same position under another replicate number.
 
         Parameters
         ----------
@@ -53,7 +55,7 @@ class Snapshot:
         places = np.arange(len(frame)) if positions is None else positions
         key = configuration_columns(frame)
         group = frame.groupby(key, dropna=False, sort=False, observed=True).ngroup().to_numpy() if key else np.zeros(len(frame))
-        configuration = group.astype(np.int64)
+        configuration = _apart(frame, group.astype(np.int64))
         launch = _launches(frame, configuration)
         cells = pd.DataFrame(
             {"c": configuration, "l": launch, "x": frame[INTERACTIVITY].to_numpy(float), "y": frame[METRICS[metric]].to_numpy(float)}
@@ -90,6 +92,17 @@ class Snapshot:
         keep = np.isnan(best) | (self.mean_y * factor > best)
         keep[found.rows] = True
         return Snapshot(self.x[:, keep], self.y[:, keep], self.rows[keep])
+
+
+def _apart(frame: pd.DataFrame, group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Configuration numbers, rows of unknown load kept apart."""
+    unknown = (frame["concurrency"].isna() & frame["request_rate_per_s"].isna()).to_numpy()
+    if not unknown.any():
+        return group
+    launch = frame["replicate"].fillna(-1).to_numpy(dtype=np.int64)
+    position = pd.DataFrame({"g": group, "l": launch}).groupby(["g", "l"]).cumcount().to_numpy()
+    number = pd.DataFrame({"g": group, "p": np.where(unknown, position, -1)}).groupby(["g", "p"], sort=False).ngroup()
+    return np.asarray(number, dtype=np.int64)
 
 
 def _launches(frame: pd.DataFrame, configuration: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -69,6 +69,19 @@ def test_unlocked_harmful_lever_does_nothing() -> None:
     assert document["total"]["ratio"] == pytest.approx(3.0)
 
 
+def test_unlocking_never_costs_throughput_under_small_noise() -> None:
+    # Points of a slightly weaker cell stand just right of better ones and are not dominated; Steffen's curve of the union would sag to them.
+    tables = [jitter(closed_form({"a": 1.5, "b": 1.25}, launches=3), seed) for seed in range(8)]
+    ratios = [attribute(table, levers(["a", "b"], "unlocked"))["total"]["ratio"] for table in tables]
+    assert np.mean(ratios) == pytest.approx(1.875, rel=0.015)  # the union's own curve gives about 1.79
+
+
+def jitter(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    noise = np.exp(np.random.default_rng(seed).normal(0, 0.003, len(table)))
+    columns = ["interactivity_tok_s_user", "total_tput_tok_s_gpu"]
+    return table.assign(**{column: table[column] * noise for column in columns})
+
+
 def test_lever_on_the_other_axis() -> None:
     # Lever m makes every user 2x faster at equal throughput: at x the frontier is f(x / 2), so the whole belongs to m at every interactivity.
     table = closed_form({"a": 1.5, "m": 1.0})
@@ -119,6 +132,26 @@ def test_a_missing_cell_is_refused_unless_told() -> None:
     document = attribute(table, levers(["a", "b"]), missing="restrict")
     assert shares(document)["a"] == pytest.approx((np.log(2) + np.log(6)) / 2)
     assert any("count as their largest available part" in note for note in document["notes"])
+
+
+def test_an_observed_path_is_split_by_its_ladder() -> None:
+    # Only the cells along a -> a+b -> a+b+c were measured: the ladder is known, a Shapley split is not.
+    path = [set(), {"a"}, {"a", "b"}, {"a", "b", "c"}]
+    table = closed_form({"a": 1.5, "b": 2.0, "c": 3.0}, skip=lambda cell: {name for name, on in cell.items() if on} not in path)
+    document = attribute(table, levers(["a", "b", "c"]), missing="ladder")
+    assert document["method"] == "ladder"
+    assert {name: round(np.exp(value), 9) for name, value in shares(document).items()} == {"a": 1.5, "b": 2.0, "c": 3.0}
+    assert document["interactions"] == []
+    assert any("observed path" in note for note in document["notes"])
+    with pytest.raises(PointsError, match="cells of the path"):
+        attribute(table, levers(["c", "b", "a"]), missing="ladder")
+
+
+def test_contrasts_between_coalitions() -> None:
+    document = attribute(closed_form(FACTORS), levers(FACTORS), contrasts={"b given a": (["a"], ["a", "b"])})
+    assert document["contrasts"] == [
+        {"name": "b given a", "from": ["a"], "to": ["a", "b"], "log_ratio": pytest.approx(np.log(2)), "ratio": pytest.approx(2.0), "ci95": None}
+    ]
 
 
 def test_no_replicates_no_interval() -> None:

@@ -64,7 +64,44 @@ class Coalitions:
         found = Frontier.of(np.concatenate([p.mean_x for p in parts]), np.concatenate([p.mean_y for p in parts]))
         return Frontier(found.x, found.y, np.concatenate([p.rows for p in parts])[found.rows])
 
-    def drawn(self, coalition: int, grid: FloatArray, drawn: Drawn) -> FloatArray:
-        """Frontier values of a coalition under drawn errors of the cells, shape (resamples, len(grid))."""
-        values = [drawn.values(cell) for cell in self.members(coalition)]
-        return frontier_values(np.concatenate([x for x, _ in values], axis=1), np.concatenate([y for _, y in values], axis=1), grid)
+    def curve(self, coalition: int, grid: FloatArray) -> FloatArray:
+        """Interpolated frontier of a coalition, shape (len(grid),); NaN outside the range of :meth:`frontier`.
+
+        Notes
+        -----
+        The best of the union's Steffen curve and the curves of the cells in it. Steffen's curve of a union alone may sag below that of a
+        part: a point of a weaker cell that lies just right of a better cell's point is not dominated by any point, yet far below the
+        better cell's curve. Unlocking a setting would then seem to cost throughput (about 5 % in a test with 0.5 % noise).
+        """
+        members = self.members(coalition)
+        union = self.frontier(coalition).interpolated(grid)
+        parts = [self.cells[cell].frontier().interpolated(grid) for cell in members] if len(members) > 1 else []
+        return _best(union, parts)
+
+    def drawn(self, coalition: int, grid: FloatArray, drawn: Drawn, cache: dict[int, FloatArray] | None = None) -> FloatArray:
+        """:meth:`curve` under drawn errors of the cells, shape (resamples, len(grid)).
+
+        Parameters
+        ----------
+        cache : dict, optional
+            Values of single cells on this grid, filled and used across coalitions.
+        """
+        members = self.members(coalition)
+        values = {cell: drawn.values(cell) for cell in members}
+        x, y = (np.concatenate([pair[axis] for pair in values.values()], axis=1) for axis in (0, 1))
+        union = frontier_values(x, y, grid)
+        if len(members) == 1:
+            return union
+        known = {} if cache is None else cache
+        for cell in members:
+            if cell not in known:
+                known[cell] = frontier_values(*values[cell], grid)
+        return _best(union, [known[cell] for cell in members])
+
+
+def _best(union: FloatArray, parts: Sequence[FloatArray]) -> FloatArray:
+    """Largest of the union's curve and its parts', where the union's is defined."""
+    best = union
+    for part in parts:
+        best = np.fmax(best, part)
+    return np.where(np.isnan(union), np.nan, best)

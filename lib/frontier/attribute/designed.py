@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def attribute(
     infeasible: Mapping[str, str] | None = None,
     missing: str = "error",
     groups: Mapping[str, Sequence[str]] | None = None,
+    contrasts: Mapping[str, tuple[Sequence[str], Sequence[str]]] | None = None,
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 1,
@@ -54,10 +55,13 @@ def attribute(
         The predicting model's own error; the interval of predicted points.
     infeasible : mapping cell name -> reason, optional
         Cells that are known not to exist.
-    missing : "error" | "restrict"
-        What to do when a cell has no points though nothing speaks against it: refuse, or apply the rule for infeasible cells.
+    missing : "error" | "restrict" | "ladder"
+        What to do when a cell has no points though nothing speaks against it: refuse, apply the rule for infeasible cells, or, when all cells
+        along the ladder are there, give the ladder's contributions as shares and no Shapley split.
     groups : mapping group -> lever names, optional
         Sums of shares to report with their own interval, such as hardware against software.
+    contrasts : mapping name -> (levers, levers), optional
+        Pairs of coalitions whose ratio to report.
     resamples, seed, grid_points : int
     confidence : float, 0 < confidence < 1
 
@@ -82,25 +86,28 @@ def attribute(
     }
     status = _cell_status(cells, specs, frame, infeasible or {}, missing, origin)
     game = Coalitions(specs, cells)
+    path = missing == "ladder" and any(record["status"] == "missing" for record in status)
+    split = ladder if path else shapley
     estimate, drawn = _estimate(game, points, resamples, confidence, seed, grid_points, residuals)
-    notes = _notes(points, frame, number_of, metric, estimate, game, status)
+    notes = _notes(points, frame, number_of, estimate, game, status, path)
     return {
         "schema": SCHEMA,
         "evidence": "+".join(sorted(set(frame["evidence"].dropna()))) or "unstated",
         "metric": metric,
-        "method": "shapley",
+        "method": "ladder" if path else "shapley",
         "levers": [_lever_document(spec) for spec in specs],
         "domain": {
             "interactivity_tok_s_user": None if estimate.span is None else list(estimate.span),
             "rule": "mean of the log ratio, uniform in interactivity, over the range that every coalition's frontier covers; never extrapolated",
         },
         "total": estimate.entry(lambda v: v[..., -1] - v[..., 0]),
-        "shares": _shares(estimate, specs),
-        "groups": _groups(estimate, specs, groups or {}),
+        "shares": _shares(estimate, specs, split),
+        "groups": _groups(estimate, specs, groups or {}, split),
+        "contrasts": _contrasts(estimate, specs, contrasts or {}),
         "ladder": estimate.entries(specs, ladder),
-        "leave_one_out": estimate.entries(specs, leave_one_out),
-        "interactions": _interactions(estimate, specs),
-        "by_interactivity": _by_interactivity(estimate, specs),
+        "leave_one_out": [] if path else estimate.entries(specs, leave_one_out),
+        "interactions": [] if path else _interactions(estimate, specs),
+        "by_interactivity": _by_interactivity(estimate, specs, split),
         "cells": status,
         "coalitions": [
             {"levers": cell_levers(s, specs), "log_ratio": number(estimate.values[s])} for s in range(game.size)
@@ -119,8 +126,8 @@ def attribute(
 def _check_arguments(metric: str, missing: str, resamples: int, confidence: float, grid_points: int) -> None:
     if metric not in ("total", "output"):
         raise UsageError(f"metric must be total or output, got {metric!r}")
-    if missing not in ("error", "restrict"):
-        raise UsageError(f"missing must be error or restrict, got {missing!r}")
+    if missing not in ("error", "restrict", "ladder"):
+        raise UsageError(f"missing must be error, restrict or ladder, got {missing!r}")
     if resamples < 100:
         raise UsageError(f"resamples must be at least 100, got {resamples}")
     if not 0 < confidence < 1:
@@ -150,7 +157,11 @@ def _cell_status(
         raise PointsError("the baseline cell (every lever at baseline) has no usable point", origin=origin, hint="check --baseline")
     if last in absent and missing != "restrict":
         raise PointsError("the target cell (every lever at target) has no usable point", origin=origin, hint="check --target")
-    if absent and missing != "restrict":
+    steps = [cell for cell in absent if (cell + 1).bit_count() == 1]  # the cells of the ladder are 0, 1, 11, 111, ... in binary
+    if missing == "ladder" and steps:
+        names = ", ".join(cell_name(cell, specs) for cell in steps)
+        raise PointsError(f"cells of the path have no usable point: {names}", origin=origin, hint="name the levers in an order that was measured")
+    if absent and missing == "error":
         names = ", ".join(cell_name(cell, specs) for cell in absent[:8]) + (" ..." if len(absent) > 8 else "")
         raise PointsError(
             f"{len(absent)} of {1 << len(specs)} cells have no usable point: {names}",
@@ -163,17 +174,18 @@ def _cell_status(
 def _estimate(
     game: Coalitions, points: pd.DataFrame, resamples: int, confidence: float, seed: int, grid_points: int, residuals: ResidualModel | None
 ) -> tuple[Estimate, Drawn]:
-    frontiers = [game.frontier(s) for s in range(game.size)]
+    frontiers = [game.frontier(s) for s in range(game.size)]  # a coalition without cells stands for its largest feasible part
     span = overlap(*frontiers)
     grid = grid_over(span, grid_points)
-    logs = np.log(np.stack([f.interpolated(grid) for f in frontiers], axis=-1))  # (grid, 2^n)
+    logs = np.log(np.stack([game.curve(s, grid) for s in range(game.size)], axis=-1))  # (grid, 2^n)
     curves = logs - logs[:, :1]
     values = np.asarray(mean_over(grid, curves.T)) if len(grid) else np.full(game.size, np.nan)
     count = max(200, min(resamples, MAX_DRAWS // game.size))
     drawn = draw_errors(game.cells, points, count, seed, residuals)
     sampled: FloatArray | None = None
     if drawn.draws is not None and len(grid):
-        drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
+        cache: dict[int, FloatArray] = {}
+        drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn, cache)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
         # A resample counts only where all its frontiers are defined, so that shares keep adding up; one defined nowhere counts as undefined.
         defined = ~np.isnan(drawn_logs).any(axis=-1, keepdims=True)
         ratios = np.where(defined, drawn_logs - drawn_logs[..., :1], 0.0)
@@ -192,23 +204,37 @@ def _lever_document(spec: LeverSpec) -> dict[str, Any]:
     }
 
 
-def _shares(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[str, Any]]:
+Split = Callable[[FloatArray], FloatArray]  # game (..., 2^n) -> contributions (..., n) that add up to the whole
+
+
+def _shares(estimate: Estimate, specs: Sequence[LeverSpec], split: Split) -> list[dict[str, Any]]:
     whole = estimate.values[-1] - estimate.values[0]
-    out = estimate.entries(specs, shapley)
+    out = estimate.entries(specs, split)
     for spec, share in zip(specs, out, strict=True):
         share["title"] = spec.title or spec.name
         share["fraction"] = None if share["log_ratio"] is None or whole == 0 else number(share["log_ratio"] / whole)
     return out
 
 
-def _groups(estimate: Estimate, specs: Sequence[LeverSpec], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def _contrasts(
+    estimate: Estimate, specs: Sequence[LeverSpec], contrasts: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+) -> list[dict[str, Any]]:
+    bit = {spec.name: 1 << i for i, spec in enumerate(specs)}
+    out = []
+    for name, (start, end) in contrasts.items():
+        low, high = (sum(bit[lever] for lever in levers) for levers in (start, end))
+        entry = estimate.entry(lambda v, a=low, b=high: v[..., b] - v[..., a])  # type: ignore[misc]
+        out.append({"name": name, "from": list(start), "to": list(end), **entry})
+    return out
+
+
+def _groups(estimate: Estimate, specs: Sequence[LeverSpec], groups: Mapping[str, Sequence[str]], split: Split) -> list[dict[str, Any]]:
     out = []
     for group, names in groups.items():
         members = [i for i, spec in enumerate(specs) if spec.name in names]
         if members:
-            out.append(
-                {"group": group, "levers": [specs[i].name for i in members], **estimate.entry(lambda v, m=members: shapley(v)[..., m].sum(axis=-1))}  # type: ignore[misc]
-            )
+            entry = estimate.entry(lambda v, m=members: split(v)[..., m].sum(axis=-1))  # type: ignore[misc]
+            out.append({"group": group, "levers": [specs[i].name for i in members], **entry})
     return out
 
 
@@ -223,8 +249,8 @@ def _interactions(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[s
     ]
 
 
-def _by_interactivity(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[dict[str, Any]]:
-    shares = shapley(estimate.curves) if len(estimate.grid) else np.empty((0, len(specs)))
+def _by_interactivity(estimate: Estimate, specs: Sequence[LeverSpec], split: Split) -> list[dict[str, Any]]:
+    shares = split(estimate.curves) if len(estimate.grid) else np.empty((0, len(specs)))
     return [
         {
             "interactivity_tok_s_user": number(x),
@@ -236,7 +262,13 @@ def _by_interactivity(estimate: Estimate, specs: Sequence[LeverSpec]) -> list[di
 
 
 def _notes(
-    points: pd.DataFrame, frame: pd.DataFrame, cell: Any, metric: str, estimate: Estimate, game: Coalitions, status: Sequence[Mapping[str, Any]]
+    points: pd.DataFrame,
+    frame: pd.DataFrame,
+    cell: Any,
+    estimate: Estimate,
+    game: Coalitions,
+    status: Sequence[Mapping[str, Any]],
+    path: bool,
 ) -> list[str]:
     notes = []
     if len(points) > len(frame):
@@ -247,7 +279,10 @@ def _notes(
     if estimate.span is None:
         notes.append("The frontiers of the coalitions share no interactivity, so no ratio at equal interactivity exists.")
     lost = [record["cell"] for record in status if record["status"] == "missing"]
-    if lost:
+    if lost and path:
+        order = " -> ".join(["baseline", *(spec.name for spec in game.specs)])
+        notes.append(f"The table lacks cells ({', '.join(lost)}): shares are those of the observed path ({order}); another order could give others.")
+    elif lost:
         notes.append(f"Cells without points ({', '.join(lost)}) count as their largest available part: to that extent shares are a guess.")
     if estimate.undefined:
         notes.append(f"{estimate.undefined} of {estimate.resamples} resamples had no common interactivity and are left out of the intervals.")

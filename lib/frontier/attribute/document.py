@@ -89,7 +89,7 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
                 "interactivity_tok_s_user": found.x.tolist(),
                 "tput_tok_s_gpu": found.y.tolist(),
                 "curve_interactivity_tok_s_user": grid.tolist(),
-                "curve_tput_tok_s_gpu": found.interpolated(grid).tolist(),
+                "curve_tput_tok_s_gpu": game.curve(coalition, grid).tolist(),
                 "ci95_tput_tok_s_gpu": band,
             }
         )
@@ -99,7 +99,9 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
 def shift_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int, metric: str) -> dict[str, Any]:
     """The shift from the baseline to all levers at target, over the whole overlap of these two frontiers."""
     last = game.size - 1
-    moved = shift(game.frontier(0), game.frontier(last), grid_points=grid_points)
+    moved = shift(
+        game.frontier(0), game.frontier(last), grid_points=grid_points, curves=(lambda x: game.curve(0, x), lambda x: game.curve(last, x))
+    )
     headline: FloatArray | None = None
     per_point: FloatArray | None = None
     if drawn.draws is not None and len(moved.grid):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,15 +43,16 @@ def attribute_run(
         Variants that were tried and failed; with any, missing cells count as their largest available part and the notes say so.
     """
     specs = [_run_lever(name, lever) for name, lever in cfg.lever.items()]
-    document = _attribute(points, cfg, specs, residuals, infeasible, "restrict" if failed else "error", "points.parquet")
+    beside_record = _same_moves(cfg) if companion is not None and len(companion) else {}
+    document = _attribute(points, cfg, specs, residuals, infeasible, "restrict" if failed else "error", "points.parquet", beside_record)
     document["normalizations"] = normalizations(document, cfg)
     document["notes"] += _limits(document, cfg)
     if companion is not None and len(companion):
-        named = [name for name in cfg.lever if name in cfg.companion_levers]
+        named = list(cfg.companion_levers)  # in their own order: the record may hold the cells of one path only
         beside = [_companion_lever(name, cfg, companion) for name in named]
         # The record files one model under several names; the experiment says which of them it takes for its model.
         one_model = companion.assign(model=cfg.model.name)
-        document["companion"] = _attribute(one_model, cfg, beside, None, None, "restrict", "companion_points.parquet")
+        document["companion"] = _attribute(one_model, cfg, beside, None, None, "ladder", "companion_points.parquet")
         document["companion"]["normalizations"] = normalizations(document["companion"], cfg)
     return document
 
@@ -64,6 +65,7 @@ def _attribute(
     infeasible: dict[str, str] | None,
     missing: str,
     origin: str,
+    contrasts: Mapping[str, tuple[Sequence[str], Sequence[str]]] | None = None,
 ) -> dict[str, Any]:
     return attribute(
         points,
@@ -73,12 +75,29 @@ def _attribute(
         infeasible=infeasible,
         missing=missing,
         groups=GROUPS,
+        contrasts=contrasts,
         resamples=cfg.design.resamples,
         confidence=cfg.design.confidence,
         seed=cfg.design.seed,
         grid_points=cfg.sweep.grid_points,
         origin=origin,
     )
+
+
+def _same_moves(cfg: Config) -> dict[str, tuple[Sequence[str], Sequence[str]]]:
+    """The companion's ladder as moves of the main game, so that both kinds of evidence answer the same question.
+
+    A published record holds whatever parallelism its submitters chose, so the parallelism lever stands at target on both sides of every move;
+    levers that the companion does not tell apart stay at baseline.
+    """
+    start = [name for name in cfg.lever if name == "parallelism" and name not in cfg.companion_levers]
+    moves: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+    at = start
+    for name in cfg.companion_levers:
+        moves[name] = (at, [*at, name])
+        at = [*at, name]
+    moves["total"] = (start, at)
+    return moves
 
 
 def _run_lever(name: str, lever: LeverConfig) -> LeverSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,11 +68,20 @@ def mean_over(grid: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray(np.trapezoid(values, grid, axis=-1) / (grid[-1] - grid[0]))
 
 
-def shift(before: Frontier, after: Frontier, *, grid_points: int = 65, reference: tuple[float, float] = (0.0, 0.0)) -> Shift:
+def shift(
+    before: Frontier,
+    after: Frontier,
+    *,
+    grid_points: int = 65,
+    reference: tuple[float, float] = (0.0, 0.0),
+    curves: tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]] | None = None,
+) -> Shift:
     """The shift from ``before`` to ``after``.
 
     Parameters
     ----------
+    curves : pair of callable, optional
+        Throughput of the two sides at given interactivities; by default the frontiers' Steffen curves.
     grid_points : int, >= 2
         Interactivities, equally spaced over the overlap, at which the ratio is evaluated.
 
@@ -84,7 +94,8 @@ def shift(before: Frontier, after: Frontier, *, grid_points: int = 65, reference
         raise PointsError(f"grid_points must be at least 2, got {grid_points}")
     span = overlap(before, after)
     grid = grid_over(span, grid_points)
-    low, high = before.interpolated(grid), after.interpolated(grid)
+    read = (before.interpolated, after.interpolated) if curves is None else curves
+    low, high = read[0](grid), read[1](grid)
     return Shift(
         grid=grid,
         before=low,

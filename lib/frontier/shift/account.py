@@ -78,7 +78,7 @@ def account(
     headline = None if per_point is None else _defined_mean(per_point)
     value = number(moved.log_ratio)
     causes = sorted({k[1] for k in order}, key=_rank)
-    factors, remainder = _factors(snapshots, order, causes, drawn, moved.log_ratio, grid_points, confidence)
+    factors, remainder = _factors(snapshots, order, causes, drawn, moved.log_ratio, moved.grid, confidence)
     margin = MARGIN_OTHER_SYSTEM if any(f["cause"] == "hardware" for f in factors) else MARGIN_SAME_SYSTEM
     ratio = None if value is None else {"value": float(np.exp(value)), "ci95": ratio_bounds(headline, confidence)}
     return {
@@ -125,7 +125,7 @@ def _side(table: pd.DataFrame, metric: str, role: str, name: str) -> Side:
 
 def _same_question(sides: Sequence[Side], names: tuple[str, str]) -> None:
     for column in ("model", "isl_tokens", "osl_tokens"):
-        values = [set(side.frame[column].dropna()) for side in sides]
+        values = [set(side.frame[column].dropna().unique()) for side in sides]
         if values[0] and values[1] and values[0] != values[1]:
             shown = [", ".join(str(v) for v in sorted(found)) for found in values]
             raise PointsError(f"the two tables differ in {column}: {shown[0]} in {names[0]}, {shown[1]} in {names[1]}", hint="compare like with like")
@@ -177,18 +177,17 @@ def _defined_mean(logs: FloatArray) -> FloatArray:
 
 
 def _factors(
-    snapshots: Mapping[Key, Snapshot], order: Sequence[Key], causes: list[str], drawn: Drawn, whole: float, grid_points: int, confidence: float
+    snapshots: Mapping[Key, Snapshot], order: Sequence[Key], causes: list[str], drawn: Drawn, whole: float, whole_grid: FloatArray, confidence: float
 ) -> tuple[list[dict[str, Any]], str]:
     """Shapley split of the log ratio over causes, and a note when part of the overlap could not be split."""
     points = {cause: sum(len(snapshots[k].rows) for k in order if k[1] == cause) for cause in causes}
     if not np.isfinite(whole):
         return [], ""
-    if not any(k[0] == 0 and k[1] not in ("coverage",) for k in order):
-        entry = {"cause": "not_identifiable", "ratio": float(np.exp(whole)), "points": sum(points.values())}
-        bounds = _drawn_ratio(drawn, order, grid_over(overlap(*(Frontier.of(*_points(snapshots, [k for k in order if k[0] == s])) for s in (0, 1))), grid_points))
-        return [{**entry, "ci95": ratio_bounds(None if bounds is None else _defined_mean(bounds), confidence)}], (
-            "No configuration stands on both sides, so software, hardware and search space cannot be told apart."
-        )
+    if not any(side == 0 and cause != "coverage" for side, cause in order):
+        logs = _drawn_ratio(drawn, order, whole_grid)
+        entry = {"cause": "not_identifiable", "ratio": float(np.exp(whole)), "ci95": None, "points": sum(points.values())}
+        entry["ci95"] = ratio_bounds(None if logs is None else _defined_mean(logs), confidence)
+        return [entry], "No configuration stands on both sides, so software, hardware and search space cannot be told apart."
     if len(causes) > MAX_PLAYERS:
         raise PointsError(f"{len(causes)} causes at once; at most {MAX_PLAYERS} can be split exactly", hint="compare closer snapshots")
     coalitions = [_members(order, causes, s) for s in range(1 << len(causes))]
@@ -201,7 +200,7 @@ def _factors(
         return [{"cause": "not_identifiable", "ratio": float(np.exp(whole)), "ci95": None, "points": sum(points.values())}], (
             "The intermediate frontiers share no interactivity, so the ratio cannot be split."
         )
-    grid = grid_over(span, grid_points)
+    grid = grid_over(span, len(whole_grid))
     logs = np.stack([np.log(found.interpolated(grid)) for found in frontiers if found is not None])
     values = mean_over(grid, logs)
     shares = shapley(values)
@@ -245,11 +244,11 @@ def _rank(cause: str) -> tuple[int, str]:
 
 
 def _separated(factor: Mapping[str, Any], margin: float) -> bool:
-    if factor["cause"] in ("unexplained",):
+    if factor["cause"] == "unexplained":
         return False
     if factor["ci95"] is not None:
         return bool(factor["ci95"][0] > 1 or factor["ci95"][1] < 1)
-    return abs(float(np.log(factor["ratio"]))) > np.log1p(margin)
+    return bool(abs(np.log(factor["ratio"])) > np.log1p(margin))
 
 
 def _verdict_rule(factors: Sequence[Mapping[str, Any]], margin: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,22 +44,24 @@ class Classes:
 def classify(before: pd.DataFrame, after: pd.DataFrame) -> Classes:
     """Classes of the rows of two usable, normalized tables."""
     shared = _shared_columns(before, after)
-    levers = {name: [c for c in columns if c in shared] for name, columns in LEVER_COLUMNS.items()}
-    other = [c for c in shared if not any(c in columns for columns in LEVER_COLUMNS.values())]
     moved = _hardware_moved(before, after)
-    key = other + [c for name, columns in levers.items() for c in columns if not (moved and name == "hardware")]
-    old, new = _texts(before, key), _texts(after, key)
-    old_keys, new_keys = _tuples(old), _tuples(new)
-    version = _versions_by_key(before, old_keys), _versions_by_key(after, new_keys)
-    both = set(old_keys) & set(new_keys)
-    cause = {k: _matched_cause(version[0][k], version[1][k], moved) for k in both}
-    same_software = _same_software(before, after)
-    seen = {name: set(_tuples(old[columns])) for name, columns in levers.items() if columns and not (moved and name == "hardware")}
-    named = {k: _new_cause(k, key, levers, seen, same_software) for k in set(new_keys) - both}
-    return Classes(
-        before=[f"matched:{cause[k]}" if k in both else "gone" for k in old_keys],
-        after=[f"matched:{cause[k]}" if k in both else f"new:{named[k]}" for k in new_keys],
-    )
+    levers = {name: [c for c in columns if c in shared] for name, columns in LEVER_COLUMNS.items() if not (moved and name == "hardware")}
+    levers = {name: columns for name, columns in levers.items() if columns}
+    key = [c for c in shared if not (moved and c == "hardware")]
+    both = pd.concat([before, after], ignore_index=True)
+    is_after = np.arange(len(both)) >= len(before)
+    code = _codes(both, key)
+    on_both = np.isin(code, code[~is_after]) & np.isin(code, code[is_after])
+    version = _versions(both)
+    matched = _matched_causes(code, version, is_after, moved)
+    same_software = _same_software(version, is_after)
+    label = np.where(is_after, "new:search_space:parallelism", "gone").astype(object)
+    for name in reversed(list(levers)):  # the first lever whose setting the other side never had wins, so it is written last
+        setting = _codes(both, levers[name])
+        unseen = is_after & ~np.isin(setting, setting[~is_after])
+        label[unseen] = f"new:lever:{name}" if same_software and name in SAME_SOFTWARE_LEVERS else f"new:search_space:{name}"
+    label[on_both] = matched[code[on_both]]
+    return Classes(label[~is_after].tolist(), label[is_after].tolist())
 
 
 def _shared_columns(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
@@ -69,17 +71,12 @@ def _shared_columns(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     return [c for c in names if c not in skip and before[c].notna().any() and after[c].notna().any()]
 
 
-def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    out = {}
-    for column in columns:
-        values = frame[column]
-        number = pd.to_numeric(values, errors="coerce") if column in COLUMNS and COLUMNS[column][1] in ("Int64", "float64") else None
-        out[column] = (values.astype("string") if number is None else number.astype(float).map("{:g}".format)).fillna("")
-    return pd.DataFrame(out, index=frame.index)
-
-
-def _tuples(texts: pd.DataFrame) -> list[tuple[str, ...]]:
-    return list(texts.itertuples(index=False, name=None)) if len(texts.columns) else [()] * len(texts)
+def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
+    """One number per combination of values, shape (rows,); whole numbers are equal however they were read."""
+    if not columns:
+        return np.zeros(len(frame), dtype=np.int64)
+    plain = {c: frame[c].astype(float) if COLUMNS.get(c, ("", ""))[1] in ("Int64", "float64") else frame[c].astype("string") for c in columns}
+    return np.asarray(pd.DataFrame(plain).groupby(list(columns), dropna=False, sort=False).ngroup(), dtype=np.int64)
 
 
 def _hardware_moved(before: pd.DataFrame, after: pd.DataFrame) -> bool:
@@ -87,42 +84,24 @@ def _hardware_moved(before: pd.DataFrame, after: pd.DataFrame) -> bool:
     return bool(old and new and not old & new)
 
 
-def _versions_by_key(frame: pd.DataFrame, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], set[str]]:
-    text = [frame[column].fillna("").astype(str) for column in VERSION_COLUMNS]
-    out: dict[tuple[str, ...], set[str]] = {}
-    for key, *version in zip(keys, *text, strict=True):
-        out.setdefault(key, set()).add(" ".join(version).strip())
-    return out
+def _versions(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """One number per engine version and image, shape (rows,); -1 where neither is known."""
+    known = frame[list(VERSION_COLUMNS)].notna().any(axis=1).to_numpy()
+    return np.where(known, _codes(frame, VERSION_COLUMNS), -1)
 
 
-def _matched_cause(old: set[str], new: set[str], hardware_moved: bool) -> str:
-    known = old - {""} and new - {""}
+def _matched_causes(code: NDArray[np.int64], version: NDArray[np.int64], is_after: NDArray[np.bool_], hardware_moved: bool) -> NDArray[np.object_]:
+    """Cause of a configuration that stands on both sides, by configuration number: what differs beside the configuration."""
+    pairs = pd.DataFrame({"code": code, "version": version, "after": is_after}).drop_duplicates()
+    sides = pairs.groupby(["code", "version"])["after"].agg(["min", "max"])
+    on_both = (sides["min"] != sides["max"]).groupby(level="code").all()
+    unknown = (pairs[pairs["version"] < 0]).groupby("code").size().reindex(on_both.index, fill_value=0) > 0
+    same = (on_both & ~unknown).to_numpy()
     if hardware_moved:
-        return "hardware" if not known or old == new else "not_identifiable"
-    return "unexplained" if known and old == new else "software"
+        return np.where(same | unknown.to_numpy(), "matched:hardware", "matched:not_identifiable").astype(object)
+    return np.where(same, "matched:unexplained", "matched:software").astype(object)
 
 
-def _same_software(before: pd.DataFrame, after: pd.DataFrame) -> bool:
-    versions: list[set[str]] = []
-    for frame in (before, after):
-        text = [frame[column].fillna("").astype(str) for column in VERSION_COLUMNS]
-        versions.append({" ".join(parts).strip() for parts in zip(*text, strict=True)})
-    return versions[0] == versions[1] and "" not in versions[0]
-
-
-def _new_cause(
-    key: tuple[str, ...], columns: Sequence[str], levers: Mapping[str, Sequence[str]], seen: Mapping[str, set[tuple[str, ...]]], same_software: bool
-) -> str:
-    """The first lever whose setting the other side never had; a new combination of known settings counts as parallelism."""
-    value = dict(zip(columns, key, strict=True))
-    for name, settings in seen.items():
-        if tuple(value[c] for c in levers[name]) not in settings:
-            pulled = same_software and name in SAME_SOFTWARE_LEVERS
-            return f"lever:{name}" if pulled else f"search_space:{name}"
-    return "search_space:parallelism"
-
-
-def codes(labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Number of each label's class and the classes in order of first appearance."""
-    number, names = pd.factorize(pd.Series(labels, dtype="object"))
-    return np.asarray(number, dtype=np.int64), [str(name) for name in names]
+def _same_software(version: NDArray[np.int64], is_after: NDArray[np.bool_]) -> bool:
+    old, new = set(version[~is_after].tolist()), set(version[is_after].tolist())
+    return old == new and -1 not in old

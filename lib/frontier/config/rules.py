@@ -1,0 +1,175 @@
+"""Ranges of single values, and the one ``validate`` that reports them together with the relations between groups."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.catalog import precision_names
+from frontier.config.context import Context
+from frontier.config.relations import relations
+from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS
+from frontier.errors import ConfigError
+from frontier.records import COLUMNS, METRICS
+from frontier.schema import Config
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be: a test, the words for it, and a value that passes."""
+
+    good: Callable[[Any], bool]
+    words: str
+    example: str
+
+
+def at_least(limit: float, unit: str = "") -> Rule:
+    """A finite number from ``limit`` up."""
+    return Rule(lambda value: math.isfinite(value) and value >= limit, f"at least {limit:g}{' ' + unit if unit else ''}", f"{limit:g}")
+
+
+def above(limit: float, unit: str, example: str) -> Rule:
+    """A finite number beyond ``limit``."""
+    return Rule(lambda value: math.isfinite(value) and value > limit, f"more than {limit:g} {unit}".rstrip(), example)
+
+
+def one_of(valid: Collection[str]) -> Rule:
+    """One of a closed list of words."""
+    return Rule(lambda value: value in valid, f"one of {', '.join(valid)}", next(iter(valid)))
+
+
+def each(rule: Rule, *, empty: bool) -> Rule:
+    """A list whose items all pass, without repetition; empty or not."""
+    words = f"a list without repetition, each {rule.words}" + ("" if empty else ", at least one")
+    return Rule(
+        lambda values: (empty or bool(values)) and len(set(values)) == len(values) and all(rule.good(item) for item in values),
+        words,
+        f"[{rule.example}]",
+    )
+
+
+_TEXT = Rule(lambda value: bool(value.strip()), "a text, not empty", "text")
+# The name becomes part of folder names.
+_NAME = Rule(lambda value: re.fullmatch(r"[a-z0-9][a-z0-9_-]*", value) is not None, "lower-case letters, digits, _ and -", "my_run")
+_ROOT = {"name": _NAME, "title": _TEXT}
+_FRACTION = Rule(lambda value: 0 < value <= 1, "above 0 and at most 1", "0.9")
+_ENGINE = {
+    "kind": one_of(list(ENGINES)),
+    "backend": one_of(BACKENDS),
+    "ttft_limit_s": above(0, "s", "1.0"),
+    "dataset": one_of(DATASETS),
+    "backends": each(one_of(BACKENDS), empty=True),
+    "base_tput_tok_s_gpu": above(0, "tokens/s/GPU", "1000.0"),
+    "base_interactivity_tok_s_user": above(0, "tokens/s/user", "100.0"),
+    "noise_cv": Rule(lambda value: 0 <= value < 1, "at least 0 and below 1", "0.02"),
+    "delay_s": at_least(0, "s"),
+    "seed": at_least(0),
+}
+_SYSTEM = {
+    "gpus_per_node": at_least(1, "GPU"),
+    "domain_gpus": at_least(1, "GPU"),
+    "max_gpus": at_least(1, "GPU"),
+    "system_gpus": at_least(1, "GPU"),
+    "precisions": each(one_of(precision_names()), empty=False),
+    "dies_per_package": at_least(1, "die"),
+    "tdp_w": above(0, "W", "1000.0"),
+    "all_in_kw_per_gpu": above(0, "kW", "1.7"),
+    "usd_per_gpu_hr": above(0, "USD", "2.0"),
+}
+_LEVER = {
+    "column": one_of(list(COLUMNS)),
+    "mode": one_of(["unlocked", "forced"]),
+    "baseline": each(_TEXT, empty=False),
+    "target": each(_TEXT, empty=False),
+}
+_RULES: dict[str, dict[str, Rule]] = {
+    "paths": {"artifacts_dir": _TEXT, "notebooks_dir": _TEXT},
+    "claim": {"ratio": above(0, "", "2.0"), "interactivity_tok_s_user": above(0, "tokens/s/user", "50.0")},
+    "model": {
+        "mtp_layers": at_least(0),
+        "precisions": each(one_of(precision_names()), empty=False),
+        "kv_precisions": each(one_of(KV_PRECISIONS), empty=False),
+    },
+    "hardware": _SYSTEM,
+    "workload": {
+        "isl_tokens": at_least(1, "token"),
+        "osl_tokens": at_least(2, "tokens (time per output token is undefined below)"),
+        "mean_length_fraction": _FRACTION,
+    },
+    "engine": _ENGINE,
+    "companion": _ENGINE,
+    "design": {
+        "kind": one_of(["factorial", "ladder", "leave_one_out"]),
+        "resamples": at_least(100),
+        "confidence": Rule(lambda value: 0 < value < 1, "between 0 and 1, both excluded", "0.95"),
+        "seed": at_least(0),
+    },
+    "sweep": {
+        "kind": one_of(["grid"]),
+        "concurrencies": each(at_least(1, "request"), empty=False),
+        "replicates": at_least(1, "launch"),
+        "grid_points": at_least(2),
+    },
+    "place": {"kind": one_of(["local"]), "workers": at_least(0)},
+    "report": {
+        "metric": one_of(list(METRICS)),
+        "interactivities_tok_s_user": each(above(0, "tokens/s/user", "50.0"), empty=True),
+        "formats": each(one_of(FORMATS), empty=False),
+    },
+}
+
+
+def validate(cfg: Config, origins: Mapping[str, str] | None = None, *, relations_too: bool = True) -> list[ConfigError]:
+    """Every problem of a configuration whose keys and types are right: ranges, and relations between groups.
+
+    Parameters
+    ----------
+    cfg : Config
+    origins : mapping dotted key -> file or override, optional
+        Where values came from, for the messages.
+    relations_too : bool
+        False looks at the ranges alone.
+
+    Returns
+    -------
+    list of ConfigError
+        Empty when there is none. Relations are looked at only where the values they need are in range.
+    """
+    context = Context(cfg, origins or {})
+    problems = dict(_ranges(context))
+    between = relations(cfg, context.origins, wrong=set(problems)) if relations_too else ()
+    return [*problems.values(), *between]
+
+
+def check_range(path: tuple[str, ...], value: Any, origin: str) -> ConfigError | None:
+    """The problem of one value, of the right type, that is out of range; for when nothing can be composed to validate."""
+    group = _LEVER if path[0] == "lever" else _SYSTEM if path[0] == "systems" else _RULES.get(path[0], {})
+    rule = (_ROOT if len(path) == 1 else group).get(path[-1])
+    key = ".".join(path)
+    if rule is None or value is None or value == "???" or rule.good(value):
+        return None
+    return ConfigError(f"{key} must be {rule.words}, got {value!r}", origin=origin, hint=f"{key}={rule.example}")
+
+
+def _ranges(context: Context) -> Iterator[tuple[str, ConfigError]]:
+    """Dotted key and problem of every value that is out of range."""
+    cfg = context.cfg
+    parts = [("", cfg, _ROOT), *((group, getattr(cfg, group), rules) for group, rules in _RULES.items())]
+    parts += [(f"lever.{name}", lever, _LEVER) for name, lever in cfg.lever.items()]
+    # The system that is cfg.hardware is checked there.
+    parts += [(f"systems.{name}", system, _SYSTEM) for name, system in cfg.systems.items() if name != cfg.hardware.name]
+    for prefix, part, rules in parts:
+        for name, rule in rules.items():
+            value = getattr(part, name)
+            if value is not None and not rule.good(value):
+                key = f"{prefix}.{name}".lstrip(".")
+                message = f"{key} must be {rule.words}, got {value!r}"
+                yield key, context.problem(message, key, f"{key}={rule.example}")
+    for group in ("engine", "companion"):
+        for lever, factor in getattr(cfg, group).effects.items():
+            if not (math.isfinite(factor) and factor > 0):
+                key = f"{group}.effects.{lever}"
+                yield key, context.problem(f"{key} must be more than 0, got {factor!r}", key, f"{key}=1.5")

@@ -1,0 +1,5 @@
+"""Where trials run."""
+
+from frontier.places.local import run_trials
+
+__all__ = ["run_trials"]

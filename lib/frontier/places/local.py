@@ -1,0 +1,187 @@
+"""Trials on this machine: one process per group of trials, as many at once as there are workers. All results go through the disk."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pandas as pd
+
+from frontier.engines import Engine, get_engine
+from frontier.errors import FrontierError, RunError
+from frontier.records import Trial, normalize_points
+from frontier.schema import Config
+from frontier.store import RunFolder, write_json
+
+STOP_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Trials that one process runs in order.
+
+    Parameters
+    ----------
+    part : "main" | "companion"
+    trials : at least one
+    """
+
+    part: str
+    trials: tuple[Trial, ...]
+
+
+def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]) -> None:
+    """Run trials and leave the record of each in the run's folder.
+
+    Parameters
+    ----------
+    run : RunFolder
+    cfg : Config
+        ``place.workers`` says how many at once; 0 means as many as there are cores.
+    pending : (part, trial) pairs without a record
+
+    Raises
+    ------
+    RunError
+        If the results cannot be written. A trial that fails is recorded with its reason, and the others go on.
+    """
+    if not pending:
+        return
+    workers = cfg.place.workers or os.cpu_count() or 1
+    waiting = _chunks(cfg, pending, workers)
+    running: dict[BaseProcess, Chunk] = {}
+    context = multiprocessing.get_context("spawn")  # fork would copy the threads of a notebook's kernel in an undefined state
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                chunk = waiting.pop(0)
+                process = context.Process(target=_work, args=(run, cfg, chunk), daemon=True)
+                process.start()
+                running[process] = chunk
+            connection.wait([process.sentinel for process in running])
+            for ended in [process for process in running if not process.is_alive()]:
+                chunk = running.pop(ended)
+                ended.join()
+                rest = _after_death(run, chunk, ended.exitcode)
+                if rest is not None:
+                    waiting.append(rest)
+    finally:
+        # Reached early by an interrupt or a full disk: no child outlives the run.
+        _stop(list(running))
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + STOP_WAIT_S
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _chunks(cfg: Config, pending: Sequence[tuple[str, Trial]], workers: int) -> list[Chunk]:
+    """Trials by part and group, groups larger than a worker's share divided, the largest chunks first."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    engines: dict[str, Engine] = {}
+    for part, trial in pending:
+        engine = engines.setdefault(part, get_engine(cfg, part))
+        groups.setdefault((part, engine.group(trial.variant)), []).append(trial)
+    share = -(-len(pending) // workers)
+    chunks = []
+    for (part, _), trials in groups.items():
+        pieces = -(-len(trials) // share)
+        size = -(-len(trials) // pieces)
+        chunks += [Chunk(part, tuple(trials[start : start + size])) for start in range(0, len(trials), size)]
+    return sorted(chunks, key=lambda chunk: -len(chunk.trials))
+
+
+def _after_death(run: RunFolder, chunk: Chunk, exit_code: int | None) -> Chunk | None:
+    """What is left of a chunk whose process ended; the trial it died in is recorded as failed."""
+    left = [trial for trial in chunk.trials if run.trial_record(trial.digest) is None]
+    if not left:
+        return None
+    if exit_code == 0:
+        raise RunError("a worker ended without the records of its trials", origin=str(run.path))
+    how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+    reason = f"the worker process died ({how}); signal 9 usually means that memory ran out"
+    run.begin_trial(left[0].digest)
+    run.finish_trial(left[0], {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=reason + "\n")
+    return Chunk(chunk.part, tuple(left[1:])) if len(left) > 1 else None
+
+
+def _work(run: RunFolder, cfg: Config, chunk: Chunk) -> None:
+    """Body of a worker process."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    engine = get_engine(cfg, chunk.part)
+    try:
+        for trial in chunk.trials:
+            folder = run.begin_trial(trial.digest)
+            _log_to(folder / "log.txt")
+            _run_trial(run, engine, trial)
+    except RunError as error:  # the disk is full or a folder is not ours: the parent meets the same and tells it
+        raise SystemExit(error.exit_code) from error
+
+
+def _run_trial(run: RunFolder, engine: Engine, trial: Trial) -> None:
+    folder = run.trial_folder(trial.digest)
+    try:
+        write_json(folder / "resolved.json", list(engine.resolved(trial.variant)))
+        result = engine.measure(trial)
+        points = None if result.points.empty else label_points(result.points, trial)
+    except Exception as error:  # whatever an engine throws belongs in the trial's record, and the next trial goes on
+        reason = error.message if isinstance(error, FrontierError) else f"{type(error).__name__}: {error}"
+        run.finish_trial(trial, {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=_portable_traceback())
+        return
+    # What libraries printed depends on which trials shared a process; it is worth keeping only where something went wrong.
+    (folder / "log.txt").unlink()
+    count = 0 if points is None else len(points)
+    record = {"status": "infeasible" if points is None else "done", "reason": result.reason, "evaluated": result.evaluated, "points": count}
+    run.finish_trial(trial, record, points)
+
+
+def _log_to(file: Path) -> None:
+    """Send what this process prints to a file, also from libraries that write to the descriptors directly."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def label_points(points: pd.DataFrame, trial: Trial) -> pd.DataFrame:
+    """The points table of a trial: normalized, with variant, replicate and one ``level_<lever>`` column per lever."""
+    labels = {f"level_{lever}": level for lever, level in trial.variant.levels.items()}
+    labelled = points.assign(variant=trial.variant.name, replicate=trial.replicate, **labels)
+    return normalize_points(labelled, origin=f"trial {trial.variant.name}, replicate {trial.replicate}")
+
+
+def _portable_traceback() -> str:
+    """The current traceback without the folders of this machine, so that equal failures leave equal files."""
+    lines = []
+    for line in traceback.format_exc().splitlines():
+        if line.lstrip().startswith('File "'):
+            head, _, rest = line.partition('File "')
+            path, _, tail = rest.partition('"')
+            line = f'{head}File "{os.path.basename(path)}"{tail}'
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that started it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,300 @@
+"""What a notebook calls: one experiment's run, opened, measured, attributed and reported, each step in one line.
+
+Every step keeps what is already there: a second call, or a second notebook, reads it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from frontier import config
+from frontier.attribute import attribute_run
+from frontier.errors import RunError
+from frontier.evidence.residuals import ResidualModel, model_error_document
+from frontier.pareto import Frontier
+from frontier.places import run_trials
+from frontier.plan import Part, Plan, artifacts_folder, make_plan, run_files
+from frontier.records import read_points, usable, write_points
+from frontier.report import write_report
+from frontier.schema import Config, PathsConfig
+from frontier.snapshots import Snapshot
+from frontier.store import RunFolder, Store, read_json, write_atomic, write_json
+
+POINTS = {"main": "points.parquet", "companion": "companion_points.parquet"}
+MEASURE_WAIT_S = 60.0  # an interrupted run's workers notice within seconds that they are orphans
+DEFAULT_ARTIFACTS = PathsConfig().artifacts_dir
+
+
+class Notes(tuple[str, ...]):
+    """Sentences that a notebook shows as a list."""
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(f"- {note}" for note in self)
+
+
+def compose(experiment: str, overrides: Sequence[str], artifacts_dir: str) -> Config:
+    """The experiment's configuration; an ``artifacts_dir`` other than the default wins over the configuration's."""
+    cfg = config.compose(experiment, list(overrides))
+    if artifacts_dir != DEFAULT_ARTIFACTS:
+        cfg = replace(cfg, paths=replace(cfg.paths, artifacts_dir=artifacts_dir))
+        cfg.seal()
+    return cfg
+
+
+def start_run(experiment: str, overrides: Sequence[str] = (), artifacts_dir: str = DEFAULT_ARTIFACTS, run_id: str = "") -> Session:
+    """The run to measure: the one named, else the one of this configuration if it exists, else a new one.
+
+    Raises
+    ------
+    ConfigErrors
+        If the experiment cannot be composed; nothing is created then.
+    RunError
+        If ``run_id`` names no run, or was planned with another configuration or engine version.
+    """
+    cfg = compose(experiment, overrides, artifacts_dir)
+    plan = make_plan(cfg)
+    store = Store(artifacts_folder(cfg))
+    if not run_id:
+        return Session(store.open_or_create(plan.name, plan.to_dict(), lambda: run_files(cfg)), cfg, plan, store)
+    run = store.find_run(run_id=run_id)
+    if run.plan["digest"] != plan.digest or run.trial_digests() != [trial.digest for trial in plan.trials]:
+        raise RunError(
+            f"run {run_id} was planned with another configuration or another version of the engine than there is now",
+            origin=str(run.path),
+            hint="leave run_id empty: trials that are still valid are taken over, the rest is run",
+        )
+    return Session(run, cfg, plan, store)
+
+
+def open_run(experiment: str, overrides: Sequence[str] = (), artifacts_dir: str = DEFAULT_ARTIFACTS, run_id: str = "") -> Session:
+    """The run to analyse: the one named, else the newest of this configuration whose trials are all there.
+
+    Raises
+    ------
+    RunError
+        If there is none; the message says how to make one.
+    """
+    cfg = compose(experiment, overrides, artifacts_dir)
+    store = Store(artifacts_folder(cfg))
+    run = store.find_run(experiment, run_id, digest=config.digest(cfg))
+    kept = config.from_yaml((run.path / "config.yaml").read_text(encoding="utf-8"))
+    return Session(run, kept, make_plan(kept), store)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run with its configuration and plan.
+
+    Parameters
+    ----------
+    run : RunFolder
+    cfg : Config
+    plan : Plan
+    store : Store
+    """
+
+    run: RunFolder
+    cfg: Config
+    plan: Plan
+    store: Store
+
+    def identity(self) -> pd.DataFrame:
+        """What this run is: experiment, digest, engine, kit and machine; one row per fact."""
+        environment = read_json(self.run.path / "environment.json")
+        kit, wheels = environment["kit"], environment["wheels"]
+        dirty = " (with changes)" if kit["dirty"] else ""
+        facts = {
+            "experiment": self.cfg.name,
+            "run": self.run.run_id,
+            "configuration digest": self.plan.digest[:16],
+            "evidence": " and ".join(part.evidence for part in self.plan.parts),
+            "model": self.cfg.model.id,
+            "systems": ", ".join(system.title for system in self.cfg.systems.values()) or self.cfg.hardware.title,
+            "workload": f"{self.cfg.workload.isl_tokens} input, {self.cfg.workload.osl_tokens} output tokens",
+            "kit": f"{kit['version']}, commit {(kit['commit'] or 'unknown')[:12]}{dirty}",
+            "data": ", ".join(f"{name} {wheel['version']}" for name, wheel in wheels.items()) or "none",
+            "GPUs here": ", ".join(gpu["name"] for gpu in environment["gpus"]) or "none",
+        }
+        return pd.DataFrame({"value": facts})
+
+    def claim(self) -> Notes:
+        """The published number this experiment examines, and its source."""
+        claim = self.cfg.claim
+        link = [f"<{claim.url}>"] if claim.url else []
+        return Notes((claim.statement, f"Source: {claim.source}", *link))
+
+    def plan_table(self) -> pd.DataFrame:
+        """One row per variant: what will be run, and what cannot."""
+        return self.plan.table()
+
+    def measure(self) -> pd.DataFrame:
+        """Run the trials that have no record yet, and return the points of all.
+
+        Raises
+        ------
+        RunError
+            If another process measures this run, or no trial gave a point. A trial that failed is in :meth:`trials`.
+        """
+        file = self.run.path / POINTS["main"]
+        if file.exists():
+            return read_points(file)
+        with self.store.lock(f"{self.run.run_id}.measure", wait_s=MEASURE_WAIT_S):
+            self.run.remove_temporaries()
+            planned = [(part.part, trial) for part in self.plan.parts for trial in part.trials]
+            missing = [trial.digest for _, trial in planned if self.run.trial_record(trial.digest) is None]
+            taken = set(self.store.reuse_trials(self.run, missing))
+            run_trials(self.run, self.cfg, [(part, trial) for part, trial in planned if trial.digest in missing and trial.digest not in taken])
+            if not file.exists():
+                self._gather()
+        return read_points(file)
+
+    def _gather(self) -> None:
+        """Write the tables that the trials make together; the main points last."""
+        if "predicted" in (part.engine for part in self.plan.parts):
+            write_json(self.run.path / "model_error.json", model_error_document())
+        for part in reversed(self.plan.parts):
+            frames = [frame for trial in part.trials if (frame := self.run.trial_points(trial.digest)) is not None]
+            if frames:
+                table = pd.concat(frames, ignore_index=True)
+                write_atomic(self.run.path / POINTS[part.part], lambda temporary, table=table: write_points(table, temporary))  # type: ignore[misc]
+            elif part.part == "main":
+                reasons = sorted({str((self.run.trial_record(trial.digest) or {}).get("reason", "not run")) for trial in part.trials})
+                raise RunError("no trial gave a point", origin=str(self.run.path), hint="; ".join(reasons))
+
+    def points(self, part: str = "main") -> pd.DataFrame | None:
+        """The points of a part; None where there are none."""
+        file = self.run.path / POINTS[part]
+        return read_points(file) if file.exists() else None
+
+    def trials(self) -> pd.DataFrame:
+        """One row per trial: evidence, variant, replicate, status, configurations evaluated, points, reason."""
+        rows = []
+        for part in self.plan.parts:
+            for trial in part.trials:
+                record = self.run.trial_record(trial.digest) or {"status": "missing", "evaluated": 0, "points": 0, "reason": ""}
+                kept = {key: record[key] for key in ("status", "evaluated", "points", "reason")}
+                rows.append({"evidence": part.evidence, "variant": trial.variant.name, "replicate": trial.replicate, **kept})
+        return pd.DataFrame(rows)
+
+    def frontiers(self, part: str = "main") -> pd.DataFrame:
+        """One row per variant: points, points on its frontier, its peak throughput and reach; NaN where it has no usable point.
+
+        The frontier stands on the means of replicates.
+        """
+        chosen = next(item for item in self.plan.parts if item.part == part)
+        points = self.points(part)
+        rows = [self._frontier_row(variant.name, points) for variant in chosen.variants]
+        unit = f"{self.cfg.report.metric}_tput_tok_s_gpu"
+        return pd.DataFrame(rows, columns=["variant", "points", "on_frontier", f"peak_{unit}", "max_interactivity_tok_s_user"])
+
+    def _frontier_row(self, variant: str, points: pd.DataFrame | None) -> tuple[str, int, int, float, float]:
+        rows = None if points is None else points[(points["variant"] == variant) & usable(points, self.cfg.report.metric)]
+        if rows is None or rows.empty:
+            return (variant, 0, 0, np.nan, np.nan)
+        snapshot = Snapshot.of(rows, self.cfg.report.metric)
+        frontier = Frontier.of(snapshot.mean_x, snapshot.mean_y)
+        return (variant, len(rows), len(frontier.x), frontier.peak, frontier.reach)
+
+    def attribute(self) -> dict[str, Any]:
+        """The attribution document; computed and written to ``attribution.json`` the first time.
+
+        Raises
+        ------
+        RunError
+            If the run has not been measured.
+        """
+        file = self.run.path / "attribution.json"
+        if file.exists():
+            document: dict[str, Any] = read_json(file)
+            return document
+        points = self.points()
+        if points is None:
+            raise RunError(f"run {self.run.run_id} has no points yet", hint="execute notebook 20_measure_frontier first")
+        main = self.plan.main
+        document = attribute_run(
+            points,
+            self.cfg,
+            companion=self.points("companion"),
+            residuals=ResidualModel() if main.evidence == "predicted" else None,
+            infeasible=self._infeasible(main),
+            failed=sorted({trial.variant.name for trial in main.trials if self._status(trial.digest) == "failed"}),
+        )
+        write_json(file, document)
+        return document
+
+    def _infeasible(self, part: Part) -> dict[str, str]:
+        """Why variants have no points, as the plan knew or the engine found out."""
+        reasons = {variant.name: variant.infeasible for variant in part.variants if variant.infeasible}
+        for trial in part.trials:
+            if self._status(trial.digest) == "infeasible":
+                reasons[trial.variant.name] = str((self.run.trial_record(trial.digest) or {})["reason"])
+        return reasons
+
+    def _status(self, digest: str) -> str:
+        return str((self.run.trial_record(digest) or {"status": "missing"})["status"])
+
+    def shares(self) -> pd.DataFrame:
+        """One row per lever and one for the whole: the factor on throughput per GPU, its interval, its part of the whole log ratio."""
+        document = self.attribute()
+        total = document["total"]
+        rows = [(share["title"], share["ratio"], *_bounds(share), share["fraction"]) for share in document["shares"]]
+        rows.append(("all together", total["ratio"], *_bounds(total), 1.0))
+        return pd.DataFrame(rows, columns=["lever", "factor", "ci95_low", "ci95_high", "fraction_of_log_ratio"]).set_index("lever")
+
+    def verdict(self) -> pd.DataFrame:
+        """The claim beside what was found: on the whole overlap, and where the claim states an interactivity, there."""
+        claim, shift = self.cfg.claim, self.attribute()["shift"]
+        ratio = shift["ratio"]
+        found = [("log-mean over the overlap", *((ratio["value"], *_bounds(ratio)) if ratio else (np.nan,) * 3))]
+        if claim.interactivity_tok_s_user is not None:
+            found.append((f"at {claim.interactivity_tok_s_user:g} tokens/s/user", *_ratio_at(shift, claim.interactivity_tok_s_user)))
+        claimed = np.nan if claim.ratio is None else claim.ratio
+        rows = [(where, claimed, value, low, high, _judge(claimed, value, low, high)) for where, value, low, high in found]
+        columns = ["throughput per GPU", "claimed_ratio", "found_ratio", "ci95_low", "ci95_high", "verdict"]
+        return pd.DataFrame(rows, columns=columns).set_index("throughput per GPU")
+
+    def limits(self) -> Notes:
+        """What the result does not show, and the rules that were applied."""
+        document = self.attribute()
+        notes = [*document["notes"], document["infeasible_rule"], document["interval"]["method"]]
+        if self.cfg.claim.workload and self.cfg.claim.workload != self.cfg.workload.name:
+            notes.insert(0, f"The claim is made for workload {self.cfg.claim.workload}; this run examines {self.cfg.workload.name}.")
+        return Notes(f"{note[0].upper()}{note[1:]}" for note in notes if note)
+
+    def write_report(self) -> Path:
+        """Path of ``report.html``; made the first time, from what the run's folder holds."""
+        self.attribute()
+        file = self.run.path / "report.html"
+        return file if file.exists() else write_report(self.run.path)
+
+
+def _bounds(entry: dict[str, Any]) -> tuple[float, float]:
+    low, high = entry["ci95"] or (np.nan, np.nan)
+    return (np.nan if low is None else float(low), np.nan if high is None else float(high))
+
+
+def _ratio_at(shift: dict[str, Any], interactivity: float) -> tuple[float, float, float]:
+    """Ratio and interval at an interactivity, between the two grid points around it (log-linear); NaN outside the overlap."""
+    grid = shift["by_interactivity"]
+    at = [entry["interactivity_tok_s_user"] for entry in grid]
+    if not at or not at[0] <= interactivity <= at[-1]:
+        return (np.nan, np.nan, np.nan)
+    columns = np.array([(entry["ratio"], *_bounds(entry)) for entry in grid], dtype=float)
+    value, low, high = (float(np.exp(np.interp(interactivity, at, np.log(column)))) for column in columns.T)
+    return (value, low, high)
+
+
+def _judge(claimed: float, value: float, low: float, high: float) -> str:
+    if np.isnan(value):
+        return "not defined here"
+    if np.isnan(claimed):
+        return "no ratio claimed"
+    if np.isnan(low) or np.isnan(high):
+        return "no interval: not judged"
+    return "claim inside the interval" if low <= claimed <= high else f"claim {'above' if claimed > high else 'below'} the interval"
