@@ -196,20 +196,40 @@ def write_points(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def configuration_columns(frame: pd.DataFrame) -> list[str]:
-    """Names of the columns that tell configurations apart: system, levers, load, variant, and extra columns that are not floats."""
+    """Names of the columns that tell configurations apart: system, levers, load, variant, and extra columns that hold settings.
+
+    An extra column holds settings unless its values are fractions (those are results), its name says that it only identifies rows (``..._id``,
+    ``..._url``), or its values go with the replicate number (a seed, a start time).
+    """
     known = [
         name
         for name, (group, _) in COLUMNS.items()
         if group in ("identity", "system", "levers", "load") and name not in _NOT_IN_KEY and name in frame
     ]
-    extra = [
-        str(name)
-        for name in frame.columns
-        if name not in COLUMNS
-        and not pd.api.types.is_float_dtype(frame[name])
-        and not str(name).lower().endswith(_NOT_CONFIGURATION)
-    ]
-    return known + extra
+    extra = [str(name) for name in frame.columns if name not in COLUMNS and _holds_settings(frame[name])]
+    return known + [name for name in extra if not _goes_with_replicate(frame, known, name)]
+
+
+def _holds_settings(values: pd.Series[Any]) -> bool:
+    if str(values.name).lower().endswith(_NOT_CONFIGURATION):
+        return False
+    if not pd.api.types.is_float_dtype(values):
+        return True
+    stated = values.dropna()  # whole numbers with gaps are read as floats
+    return bool(len(stated) and (stated == np.floor(stated)).all())
+
+
+def _goes_with_replicate(frame: pd.DataFrame, known: list[str], name: str) -> bool:
+    """Whether each value of a column belongs to one replicate of a configuration that has several."""
+    replicate = frame["replicate"]
+    if replicate.isna().all():
+        return False
+    code = frame.groupby(known, dropna=False, sort=False).ngroup() if known else pd.Series(0, index=frame.index)
+    table = pd.DataFrame({"key": code, "value": frame[name].astype("string").fillna(""), "replicate": replicate.fillna(-1)})
+    several = table.groupby("key")["replicate"].transform("nunique") > 1
+    if not several.any():
+        return False
+    return bool((table[several].groupby(["key", "value"])["replicate"].nunique() < 2).all())
 
 
 def usable(frame: pd.DataFrame, metric: str) -> pd.Series[bool]:

@@ -95,8 +95,9 @@ class Snapshot:
 
 
 def _apart(frame: pd.DataFrame, group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Configuration numbers, rows of unknown load kept apart."""
-    unknown = (frame["concurrency"].isna() & frame["request_rate_per_s"].isna()).to_numpy()
+    """Configuration numbers; rows of unknown load are kept apart, and predicted rows, which never repeat one another."""
+    predicted = (frame["evidence"] == "predicted").fillna(False).astype(bool) & frame["replicate"].isna()
+    unknown = ((frame["concurrency"].isna() & frame["request_rate_per_s"].isna()) | predicted).to_numpy()
     if not unknown.any():
         return group
     launch = frame["replicate"].fillna(-1).to_numpy(dtype=np.int64)

@@ -159,12 +159,12 @@ _DEEPSEEK: dict[str, Any] = {
         "(packages/constants/src/gpu-keys.ts, commit 715c9651be); all-in power per GPU, hourly cost of ownership of a "
         "hyperscaler",
     },
-    "workload": {"name": "isl1k_osl1k", "isl_tokens": 1024, "osl_tokens": 1024, "mean_length_fraction": 1.0},
+    "workload": {"name": "isl8k_osl1k", "isl_tokens": 8192, "osl_tokens": 1024, "mean_length_fraction": 1.0},
     "engine": {
         "kind": "predicted",
         "backend": "trtllm",
         "database_version": "",
-        "ttft_limit_s": 1.0,
+        "ttft_limit_s": 5.0,
         "dataset": "silicon_sample",
         "backends": [],
         "base_tput_tok_s_gpu": 1000.0,
@@ -190,7 +190,7 @@ _DEEPSEEK: dict[str, Any] = {
         "delay_s": 0.0,
         "seed": 0,
     },
-    "companion_levers": ["hardware", "precision", "disaggregation"],
+    "companion_levers": ["disaggregation", "hardware", "precision"],
     "lever": {
         "hardware": {
             "column": "hardware",
@@ -243,7 +243,7 @@ _DEEPSEEK: dict[str, Any] = {
     "design": {"kind": "factorial", "resamples": 2000, "confidence": 0.95, "seed": 1},
     "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 1, "grid_points": 65},
     "place": {"kind": "local", "workers": 0},
-    "report": {"metric": "total", "interactivities_tok_s_user": [35.0, 50.0, 75.0, 100.0], "formats": ["png", "svg"]},
+    "report": {"metric": "total", "interactivities_tok_s_user": [25.0, 50.0, 75.0], "formats": ["png", "svg"]},
     "paths": {"artifacts_dir": "artifacts", "notebooks_dir": "notebooks"},
     "systems": {"h200_sxm_x8": "8 x H200 SXM", "gb200_nvl72": "GB200 NVL72"},
 }

@@ -89,6 +89,17 @@ def test_unusable_rows() -> None:
     assert usable(normalize_points(pd.DataFrame(rows), origin="test"), "total").tolist() == [True, False, False, False]
 
 
+def test_extra_columns_that_hold_settings() -> None:
+    rows = [
+        {**ROW, "concurrency": 8, "replicate": r, "seed": 10 + r, "my": m, "chunk": c, "seconds": 600.5 + r}
+        for r in (0, 1)
+        for m, c in (("a", 4), ("b", None))
+    ]
+    found = configuration_columns(normalize_points(pd.DataFrame(rows), origin="test"))
+    assert {"my", "chunk"} <= set(found)  # chunk is read as floats because of its gap
+    assert not {"seed", "seconds"} & set(found)
+
+
 def test_what_tells_configurations_apart() -> None:
     found = configuration_columns(table(my_lever="x", run_url="http://y", weight=0.5, replicate=1))
     assert "my_lever" in found

@@ -49,6 +49,11 @@ def test_other_settings_are_other_configurations() -> None:
     assert Snapshot.of(table(rows), "total").y.shape == (1, 3)
 
 
+def test_predicted_rows_never_repeat_one_another() -> None:
+    rows = [{"x": x, "y": y, "concurrency": 64, "evidence": "predicted"} for x, y in ((50, 10), (51, 9))]
+    assert Snapshot.of(table(rows), "total").mean_x.tolist() == [50, 51]
+
+
 def test_thinning_keeps_whatever_noise_could_bring_forward() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(1, 100, 500)

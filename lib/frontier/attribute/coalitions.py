@@ -14,6 +14,8 @@ from frontier.pareto import Frontier, frontier_values
 from frontier.pareto.interpolation import FloatArray
 from frontier.snapshots import Snapshot
 
+Cache = dict[int, tuple[FloatArray, FloatArray]]  # cell -> its values on a grid under the draws, and under the part that decides which is best
+
 
 @dataclass(frozen=True)
 class Coalitions:
@@ -65,7 +67,7 @@ class Coalitions:
         return Frontier(found.x, found.y, np.concatenate([p.rows for p in parts])[found.rows])
 
     def curve(self, coalition: int, grid: FloatArray) -> FloatArray:
-        """Interpolated frontier of a coalition, shape (len(grid),); NaN outside the range of :meth:`frontier`.
+        """Interpolated frontier of a coalition, shape (len(grid),); below its peak's interactivity the peak, NaN beyond its reach.
 
         Notes
         -----
@@ -74,11 +76,11 @@ class Coalitions:
         better cell's curve. Unlocking a setting would then seem to cost throughput (about 5 % in a test with 0.5 % noise).
         """
         members = self.members(coalition)
-        union = self.frontier(coalition).interpolated(grid)
-        parts = [self.cells[cell].frontier().interpolated(grid) for cell in members] if len(members) > 1 else []
+        union = self.frontier(coalition).interpolated(grid, attain=True)
+        parts = [self.cells[cell].frontier().interpolated(grid, attain=True) for cell in members] if len(members) > 1 else []
         return _best(union, parts)
 
-    def drawn(self, coalition: int, grid: FloatArray, drawn: Drawn, cache: dict[int, FloatArray] | None = None) -> FloatArray:
+    def drawn(self, coalition: int, grid: FloatArray, drawn: Drawn, cache: Cache | None = None) -> FloatArray:
         """:meth:`curve` under drawn errors of the cells, shape (resamples, len(grid)).
 
         Parameters
@@ -87,16 +89,33 @@ class Coalitions:
             Values of single cells on this grid, filled and used across coalitions.
         """
         members = self.members(coalition)
-        values = {cell: drawn.values(cell) for cell in members}
-        x, y = (np.concatenate([pair[axis] for pair in values.values()], axis=1) for axis in (0, 1))
-        union = frontier_values(x, y, grid)
         if len(members) == 1:
-            return union
-        known = {} if cache is None else cache
+            return frontier_values(*drawn.values(members[0]), grid, attain=True)
+        known: Cache = {} if cache is None else cache
         for cell in members:
             if cell not in known:
-                known[cell] = frontier_values(*values[cell], grid)
-        return _best(union, [known[cell] for cell in members])
+                own = frontier_values(*drawn.values(cell), grid, attain=True)
+                known[cell] = own, own if drawn.choice is None else frontier_values(*drawn.chosen_values(cell), grid, attain=True)
+        if drawn.choice is not None:
+            return _chosen(np.stack([known[cell][0] for cell in members]), np.stack([known[cell][1] for cell in members]))
+        values = [drawn.values(cell) for cell in members]
+        x, y = (np.concatenate([pair[axis] for pair in values], axis=1) for axis in (0, 1))
+        return _best(frontier_values(x, y, grid, attain=True), [known[cell][0] for cell in members])
+
+
+    def drawn_reach(self, coalition: int, drawn: Drawn) -> FloatArray:
+        """Largest interactivity of a coalition under drawn errors, shape (resamples,)."""
+        members = self.members(coalition)
+        reach = np.stack([drawn.values(cell)[0].max(axis=1) for cell in members])[..., None]
+        choice = reach if drawn.choice is None else np.stack([drawn.chosen_values(cell)[0].max(axis=1) for cell in members])[..., None]
+        return _chosen(reach, choice)[:, 0]
+
+
+def _chosen(values: FloatArray, choice: FloatArray) -> FloatArray:
+    """Values of the cell that is best under ``choice``, both of shape (cells, resamples, grid); NaN where no cell reaches the interactivity."""
+    rank = np.where(np.isnan(choice), -np.inf, choice)
+    best = rank.argmax(axis=0)[None]
+    return np.where(np.isfinite(rank.max(axis=0)), np.take_along_axis(values, best, axis=0)[0], np.nan)
 
 
 def _best(union: FloatArray, parts: Sequence[FloatArray]) -> FloatArray:

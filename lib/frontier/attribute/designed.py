@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from frontier.attribute.coalitions import Coalitions
+from frontier.attribute.coalitions import Cache, Coalitions
 from frontier.attribute.document import Estimate, shift_document, steps_document
 from frontier.attribute.levers import LeverSpec, cell_levers, cell_name, cell_numbers, physical_conflict
 from frontier.attribution import interactions, ladder, leave_one_out, number, shapley
@@ -21,6 +21,10 @@ from frontier.snapshots import Snapshot, one_question, usable_rows
 
 SCHEMA = "frontier.attribution/1"
 MAX_DRAWS = 1 << 17  # resamples x coalitions; larger games are resampled less often, and the document says how often
+INFEASIBLE_UNLOCKED = (
+    "A cell without points adds nothing to a coalition that keeps the baseline setting available: its frontier is that of the cells there are, "
+    "so an unlocked lever is worth nothing where its target cannot be had."
+)
 INFEASIBLE_RULE = (
     "A cell that cannot exist counts as its largest feasible part: a lever that needs another one adds nothing until the other is at target, "
     "so its worth is counted where both are (a game with a permission structure; shares still add up to the whole)."
@@ -54,7 +58,7 @@ def attribute(
     residuals : ResidualModel, optional
         The predicting model's own error; the interval of predicted points.
     infeasible : mapping cell name -> reason, optional
-        Cells that are known not to exist.
+        Cells that are known not to exist; a name lists the levers at target, joined by ``+`` in any order.
     missing : "error" | "restrict" | "ladder"
         What to do when a cell has no points though nothing speaks against it: refuse, apply the rule for infeasible cells, or, when all cells
         along the ladder are there, give the ladder's contributions as shares and no Shapley split.
@@ -98,7 +102,8 @@ def attribute(
         "levers": [_lever_document(spec) for spec in specs],
         "domain": {
             "interactivity_tok_s_user": None if estimate.span is None else list(estimate.span),
-            "rule": "mean of the log ratio, uniform in interactivity, over the range that every coalition's frontier covers; never extrapolated",
+            "rule": "mean of the log ratio, uniform in interactivity, over the overlap of baseline and target as far as every coalition reaches; "
+            "below the interactivity of its peak throughput a coalition counts with the peak, which satisfies the lower demand too",
         },
         "total": estimate.entry(lambda v: v[..., -1] - v[..., 0]),
         "shares": _shares(estimate, specs, split),
@@ -112,7 +117,7 @@ def attribute(
         "coalitions": [
             {"levers": cell_levers(s, specs), "log_ratio": number(estimate.values[s])} for s in range(game.size)
         ],
-        "infeasible_rule": INFEASIBLE_RULE if game.restricted() else "",
+        "infeasible_rule": _infeasible_rule(game, status),
         "interval": {
             "method": drawn.method, "resamples": estimate.resamples, "undefined_resamples": estimate.undefined, "level": confidence, "seed": seed,
         },
@@ -140,6 +145,7 @@ def _cell_status(
     cells: Mapping[int, Snapshot], specs: Sequence[LeverSpec], frame: pd.DataFrame, infeasible: Mapping[str, str], missing: str, origin: str
 ) -> list[dict[str, Any]]:
     """One record per cell of the design; refuses a missing cell unless told to restrict."""
+    reasons = {frozenset(name.split("+")): reason for name, reason in infeasible.items()}
     out, absent = [], []
     for cell in range(1 << len(specs)):
         name = cell_name(cell, specs)
@@ -147,7 +153,7 @@ def _cell_status(
         if cell in cells:
             record["points"] = len(cells[cell].rows)
         else:
-            reason = infeasible.get(name) or physical_conflict(cell, specs, frame)
+            reason = reasons.get(frozenset(record["levers"])) or physical_conflict(cell, specs, frame)
             record |= {"status": "infeasible" if reason else "missing", "reason": reason or "no usable point in the table"}
             if not reason:
                 absent.append(cell)
@@ -174,8 +180,7 @@ def _cell_status(
 def _estimate(
     game: Coalitions, points: pd.DataFrame, resamples: int, confidence: float, seed: int, grid_points: int, residuals: ResidualModel | None
 ) -> tuple[Estimate, Drawn]:
-    frontiers = [game.frontier(s) for s in range(game.size)]  # a coalition without cells stands for its largest feasible part
-    span = overlap(*frontiers)
+    span = _domain(game)
     grid = grid_over(span, grid_points)
     logs = np.log(np.stack([game.curve(s, grid) for s in range(game.size)], axis=-1))  # (grid, 2^n)
     curves = logs - logs[:, :1]
@@ -184,7 +189,7 @@ def _estimate(
     drawn = draw_errors(game.cells, points, count, seed, residuals)
     sampled: FloatArray | None = None
     if drawn.draws is not None and len(grid):
-        cache: dict[int, FloatArray] = {}
+        cache: Cache = {}
         drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn, cache)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
         # A resample counts only where all its frontiers are defined, so that shares keep adding up; one defined nowhere counts as undefined.
         defined = ~np.isnan(drawn_logs).any(axis=-1, keepdims=True)
@@ -192,6 +197,15 @@ def _estimate(
         with np.errstate(invalid="ignore", divide="ignore"):
             sampled = ratios.sum(axis=1) / defined.sum(axis=1)
     return Estimate(span, grid, curves, values, sampled, confidence), drawn
+
+
+def _domain(game: Coalitions) -> tuple[float, float] | None:
+    """The overlap of the two ends, as far as every coalition in between reaches; a coalition without cells stands for its feasible part."""
+    ends = overlap(game.frontier(0), game.frontier(game.size - 1))
+    if ends is None:
+        return None
+    high = min(ends[1], *(game.frontier(s).reach for s in range(game.size)))
+    return (ends[0], high) if high >= ends[0] else None
 
 
 def _lever_document(spec: LeverSpec) -> dict[str, Any]:
@@ -202,6 +216,14 @@ def _lever_document(spec: LeverSpec) -> dict[str, Any]:
         "baseline": list(spec.settings.get("baseline", spec.baseline)),
         "target": list(spec.settings.get("target", spec.target)),
     }
+
+
+def _infeasible_rule(game: Coalitions, status: Sequence[Mapping[str, Any]]) -> str:
+    """How cells without points were handled; empty when every cell has points."""
+    if all(record["status"] == "done" for record in status):
+        return ""
+    unlocked = any(spec.mode == "unlocked" for spec in game.specs)
+    return " ".join([INFEASIBLE_UNLOCKED] * unlocked + [INFEASIBLE_RULE] * bool(game.restricted()))
 
 
 Split = Callable[[FloatArray], FloatArray]  # game (..., 2^n) -> contributions (..., n) that add up to the whole

@@ -10,9 +10,9 @@ import numpy as np
 
 from frontier.attribute.coalitions import Coalitions
 from frontier.attribute.levers import LeverSpec, cell_levers
-from frontier.attribution import interval, number, ratio_bounds
+from frontier.attribution import area_bounds, interval, number, ratio_bounds
 from frontier.evidence.noise import Drawn
-from frontier.pareto import grid_over, shift
+from frontier.pareto import area, grid_over, shift
 from frontier.pareto.interpolation import FloatArray
 
 
@@ -96,6 +96,21 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
     return out
 
 
+def _drawn_ends(game: Coalitions, drawn: Drawn, grid_points: int) -> dict[str, FloatArray]:
+    """Draws of the log ratios of peak, reach and area between all levers at baseline and all at target; empty without draws."""
+    if drawn.draws is None:
+        return {}
+    ends = (0, game.size - 1)
+    reach = [game.drawn_reach(coalition, drawn) for coalition in ends]
+    grid = np.linspace(0.0, max(float(values.max()) for values in reach), 2 * grid_points)
+    curves = [game.drawn(coalition, grid, drawn) for coalition in ends]
+    return {
+        "peak": np.log(curves[1][:, 0] / curves[0][:, 0]),
+        "reach": np.log(reach[1] / reach[0]),
+        "area": np.log(area(curves[1], grid) / area(curves[0], grid)),
+    }
+
+
 def shift_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int, metric: str) -> dict[str, Any]:
     """The shift from the baseline to all levers at target, over the whole overlap of these two frontiers."""
     last = game.size - 1
@@ -110,14 +125,18 @@ def shift_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
             defined = ~np.isnan(per_point)
             headline = np.where(defined, per_point, 0.0).sum(axis=1) / defined.sum(axis=1)
     value = number(moved.log_ratio)
+    beside = _drawn_ends(game, drawn, grid_points)
     return {
         "schema": "frontier.shift/1",
         "metric": metric,
         "ratio": None if value is None else {"value": float(np.exp(value)), "ci95": ratio_bounds(headline, confidence)},
         "reason": "" if value is not None else "the two frontiers share no interactivity",
         "peak_ratio": moved.peak_ratio,
+        "peak_ratio_ci95": ratio_bounds(beside.get("peak"), confidence),
         "max_interactivity_ratio": moved.max_interactivity_ratio,
+        "max_interactivity_ratio_ci95": ratio_bounds(beside.get("reach"), confidence),
         "hypervolume_ratio": moved.hypervolume_ratio,
+        "hypervolume_ratio_ci95": area_bounds(beside.get("area"), np.log(moved.hypervolume_ratio), confidence),
         "hypervolume_reference": list(moved.reference),
         "overlap_tok_s_user": None if moved.overlap is None else list(moved.overlap),
         "newly_reached_tok_s_user": None if moved.newly_reached is None else list(moved.newly_reached),

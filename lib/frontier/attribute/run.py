@@ -52,7 +52,9 @@ def attribute_run(
         beside = [_companion_lever(name, cfg, companion) for name in named]
         # The record files one model under several names; the experiment says which of them it takes for its model.
         one_model = companion.assign(model=cfg.model.name)
-        document["companion"] = _attribute(one_model, cfg, beside, None, None, "ladder", "companion_points.parquet")
+        # What no GPU of the main part can compute, none of the companion's can.
+        impossible = {name: reason for name, reason in (infeasible or {}).items() if set(name.split("+")) <= set(named)}
+        document["companion"] = _attribute(one_model, cfg, beside, None, impossible, "ladder", "companion_points.parquet")
         document["companion"]["normalizations"] = normalizations(document["companion"], cfg)
     return document
 

@@ -9,12 +9,13 @@ from frontier.attribution.games import (
     leave_one_out,
     shapley,
 )
-from frontier.attribution.numbers import number, ratio_bounds
+from frontier.attribution.numbers import area_bounds, number, ratio_bounds
 from frontier.attribution.resampling import LaunchNoise, interval, launch_means
 
 __all__ = [
     "MAX_PLAYERS",
     "LaunchNoise",
+    "area_bounds",
     "coalition_index",
     "feasible_part",
     "interactions",

@@ -32,17 +32,34 @@ class Drawn:
         Log offsets of each configuration, each of shape (resamples, configurations); None where there is nothing to draw from.
     method : str
         How they were made, in words.
+    choice : mapping name -> (x, y), optional
+        The part of the draws under which the best snapshot is chosen where several compete; by default all of it.
+
+    Notes
+    -----
+    The error of a prediction has a part that all cells of one system, precision and mode share, and a part of each cell's own. Taking the
+    best of many cells under independent errors of their own would raise the frontier with more cells for that reason alone, so the best
+    cell is chosen under the shared part and its own error is added afterwards. Errors of launches need no such care: each cell's mean is
+    known to a few percent.
     """
 
     snapshots: Mapping[Any, Snapshot]
     draws: Draws | None
     method: str
+    choice: Draws | None = None
 
     def values(self, name: Any) -> tuple[FloatArray, FloatArray]:
         """Drawn interactivity and throughput of one snapshot, each of shape (resamples, configurations)."""
-        if self.draws is None:
+        return self._moved(name, self.draws)
+
+    def chosen_values(self, name: Any) -> tuple[FloatArray, FloatArray]:
+        """The same under the part of the draws that decides which snapshot is best."""
+        return self._moved(name, self.choice)
+
+    def _moved(self, name: Any, draws: Draws | None) -> tuple[FloatArray, FloatArray]:
+        if draws is None:
             raise ValueError("nothing was drawn")
-        snapshot, (x, y) = self.snapshots[name], self.draws[name]
+        snapshot, (x, y) = self.snapshots[name], draws[name]
         return snapshot.mean_x * np.exp(x), snapshot.mean_y * np.exp(y)
 
 
@@ -65,7 +82,8 @@ def draw_errors(
     if set(frame["evidence"].dropna()) == {"predicted"}:
         if residuals is None:
             return Drawn(snapshots, None, "no interval: predicted points, and no residual model given")
-        return Drawn(snapshots, _model_error(snapshots, frame, resamples, rng, residuals), MODEL_METHOD.format(resamples=resamples))
+        both, shared = _model_error(snapshots, frame, resamples, rng, residuals)
+        return Drawn(snapshots, both, MODEL_METHOD.format(resamples=resamples), shared)
     noise = LaunchNoise([(s.x, s.y) for s in snapshots.values()])
     dof = noise.degrees_of_freedom
     if dof == 0:
@@ -84,7 +102,7 @@ def draw_errors(
 
 MODEL_METHOD = (
     "percentiles of {resamples} draws of the model's own error, measured against published silicon points: one error per system, precision "
-    "and mode shared by its cells, and one of each cell's own"
+    "and mode shared by its cells, under which the best cell is chosen, and one of each cell's own"
 )
 
 
@@ -103,12 +121,15 @@ def _spread(snapshots: Mapping[Any, Snapshot]) -> float:
 
 def _model_error(
     snapshots: Mapping[Any, Snapshot], frame: pd.DataFrame, resamples: int, rng: np.random.Generator, residuals: ResidualModel
-) -> dict[Any, tuple[FloatArray, FloatArray]]:
+) -> tuple[dict[Any, tuple[FloatArray, FloatArray]], dict[Any, tuple[FloatArray, FloatArray]]]:
+    """Draws of the whole error and of its shared part."""
     keys = [residual_key(frame.iloc[int(snapshot.rows[0])]) for snapshot in snapshots.values()]
-    x, y = residuals.draw(keys, resamples, rng)
-    return {
-        name: (_columns(x[:, i], snapshot.rows), _columns(y[:, i], snapshot.rows)) for i, (name, snapshot) in enumerate(snapshots.items())
-    }
+    shared, own = residuals.draw_parts(keys, resamples, rng)
+    whole, common = (
+        {name: (_columns(part[0, :, i], s.rows), _columns(part[1, :, i], s.rows)) for i, (name, s) in enumerate(snapshots.items())}
+        for part in (shared + own, shared)
+    )
+    return whole, common
 
 
 def _columns(draw: FloatArray, rows: NDArray[np.int64]) -> FloatArray:

@@ -40,7 +40,7 @@ def _ranked(x: FloatArray, y: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np
     return falling > best_before, order
 
 
-def frontier_values(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
+def frontier_values(x: FloatArray, y: FloatArray, grid: FloatArray, *, attain: bool = False) -> FloatArray:
     """Steffen-interpolated frontier of each row at the interactivities of ``grid``.
 
     Parameters
@@ -48,6 +48,8 @@ def frontier_values(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArra
     x, y : float array, shape (rows, points)
         Points; NaN where a row lacks one.
     grid : float array, shape (m,)
+    attain : bool
+        Below the interactivity of the peak throughput take the peak, which satisfies the lower demand too, instead of NaN.
 
     Returns
     -------
@@ -68,6 +70,8 @@ def frontier_values(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArra
     for n in np.unique(counts[counts > 0]):
         same = counts == n
         out[same] = _steffen_rows(fx[same, :n], fy[same, :n], grid)
+        if attain:
+            out[same] = np.where(grid < fx[same, :1], fy[same, :1], out[same])
     return out
 
 

@@ -65,9 +65,14 @@ class Frontier:
         """Throughput attained at an interactivity of at least ``at`` (staircase); NaN beyond the reach."""
         return staircase(self.x, self.y, np.asarray(at, dtype=float))
 
-    def interpolated(self, at: ArrayLike) -> FloatArray:
-        """Throughput on Steffen's curve at ``at``; NaN outside the frontier's range."""
-        return steffen(self.x, self.y, np.asarray(at, dtype=float))
+    def interpolated(self, at: ArrayLike, *, attain: bool = False) -> FloatArray:
+        """Throughput on Steffen's curve at ``at``; NaN outside the frontier's range.
+
+        With ``attain``, below the interactivity of the peak throughput it is the peak, which satisfies the lower demand too.
+        """
+        places = np.asarray(at, dtype=float)
+        curve = steffen(self.x, self.y, places)
+        return np.where(places < self.x[0], self.y[0], curve) if attain else curve
 
     def hypervolume(self, reference: tuple[float, float] = (0.0, 0.0)) -> float:
         """Area dominated by the frontier above ``reference`` (tokens/s/user, tokens/s/GPU), by moocore."""

@@ -61,6 +61,11 @@ def grid_over(span: tuple[float, float] | None, points: int) -> FloatArray:
     return np.array([span[0]]) if span[0] == span[1] else np.linspace(span[0], span[1], points)
 
 
+def area(curves: FloatArray, grid: FloatArray) -> FloatArray:
+    """Area under curves of shape (..., m) over ``grid`` (m,); undefined values count as nothing."""
+    return np.asarray(np.trapezoid(np.nan_to_num(curves, nan=0.0), grid, axis=-1))
+
+
 def mean_over(grid: FloatArray, values: FloatArray) -> FloatArray:
     """Mean of ``values`` (..., m) over the range of ``grid`` (m,), by the trapezoid rule; one grid point: its value."""
     if len(grid) == 1 or grid[-1] == grid[0]:

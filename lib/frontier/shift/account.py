@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from frontier.attribution import MAX_PLAYERS, number, ratio_bounds, shapley
+from frontier.attribution import MAX_PLAYERS, area_bounds, number, ratio_bounds, shapley
 from frontier.errors import PointsError, UsageError
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.integrity import CHECKS
-from frontier.pareto import Frontier, frontier_values, grid_over, mean_over, overlap, shift
+from frontier.pareto import Frontier, area, frontier_values, grid_over, mean_over, overlap, shift
 from frontier.pareto.interpolation import FloatArray
 from frontier.shift.classes import classify
 from frontier.snapshots import Snapshot, one_question, usable_rows
@@ -77,6 +77,7 @@ def account(
     per_point = _drawn_ratio(drawn, order, moved.grid)
     headline = None if per_point is None else _defined_mean(per_point)
     value = number(moved.log_ratio)
+    beside = _drawn_ends(drawn, order, grid_points)
     causes = sorted({k[1] for k in order}, key=_rank)
     factors, remainder = _factors(snapshots, order, causes, drawn, moved.log_ratio, moved.grid, confidence)
     margin = MARGIN_OTHER_SYSTEM if any(f["cause"] == "hardware" for f in factors) else MARGIN_SAME_SYSTEM
@@ -89,8 +90,11 @@ def account(
         "reason": "" if value is not None else "the two frontiers share no interactivity",
         "state": _state(ratio, margin),
         "peak_ratio": moved.peak_ratio,
+        "peak_ratio_ci95": ratio_bounds(beside.get("peak"), confidence),
         "max_interactivity_ratio": moved.max_interactivity_ratio,
+        "max_interactivity_ratio_ci95": ratio_bounds(beside.get("reach"), confidence),
         "hypervolume_ratio": moved.hypervolume_ratio,
+        "hypervolume_ratio_ci95": area_bounds(beside.get("area"), float(np.log(moved.hypervolume_ratio)), confidence),
         "hypervolume_reference": list(moved.reference),
         "overlap_tok_s_user": None if moved.overlap is None else list(moved.overlap),
         "newly_reached_tok_s_user": None if moved.newly_reached is None else list(moved.newly_reached),
@@ -168,6 +172,21 @@ def _drawn_ratio(drawn: Drawn, order: Sequence[Key], grid: FloatArray) -> FloatA
         return None
     low, high = (_drawn_values(drawn, [k for k in order if k[0] == side], grid) for side in (0, 1))
     return np.asarray(np.log(high) - np.log(low))
+
+
+def _drawn_ends(drawn: Drawn, order: Sequence[Key], grid_points: int) -> dict[str, FloatArray]:
+    """Draws of the log ratios of peak, reach and area between the two sides; empty without draws."""
+    if drawn.draws is None:
+        return {}
+    sides = [[drawn.values(key) for key in order if key[0] == side] for side in (0, 1)]
+    x, y = ([np.concatenate([pair[axis] for pair in side], axis=1) for side in sides] for axis in (0, 1))
+    grid = np.linspace(0.0, max(float(values.max()) for values in x), 2 * grid_points)
+    curves = [frontier_values(a, b, grid, attain=True) for a, b in zip(x, y, strict=True)]
+    return {
+        "peak": np.log(y[1].max(axis=1) / y[0].max(axis=1)),
+        "reach": np.log(x[1].max(axis=1) / x[0].max(axis=1)),
+        "area": np.log(area(curves[1], grid) / area(curves[0], grid)),
+    }
 
 
 def _defined_mean(logs: FloatArray) -> FloatArray:

@@ -147,18 +147,30 @@ class ResidualModel:
         ConfigError
             If resamples is below 1.
         """
+        shared, own = self.draw_parts(keys, resamples, rng)
+        both = shared + own
+        return both[0], both[1]
+
+    def draw_parts(self, keys: Sequence[ResidualKey], resamples: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """The two parts of :meth:`draw`: shared by all keys of a group, and each key's own.
+
+        Returns
+        -------
+        tuple of two float arrays, shape (2, resamples, n_keys)
+            The first axis is interactivity, throughput per GPU.
+        """
         if resamples < 1:
             raise ConfigError(f"resamples must be at least 1, got {resamples}", hint="design.resamples=2000")
         shared: dict[tuple[str, str, str], FloatArray] = {}
-        out = np.empty((2, resamples, len(keys)))
+        common, alone = np.empty((2, resamples, len(keys))), np.empty((2, resamples, len(keys)))
         for index, key in enumerate(keys):
             group = (key.system, key.precision, key.mode)
             pool = self.pool(key)
             if group not in shared:
                 shared[group] = _model_part(pool.means, resamples, rng)
             own = pool.within[rng.integers(len(pool.within), size=resamples)]
-            out[:, :, index] = -(shared[group] + own).T
-        return out[0], out[1]
+            common[:, :, index], alone[:, :, index] = -shared[group].T, -own.T
+        return common, alone
 
 
 def _model_part(means: FloatArray, resamples: int, rng: np.random.Generator) -> FloatArray:
