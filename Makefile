@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint type docs notebooks lab lock clean
+.PHONY: help demo test test-quick lint type docs notebooks lab figures lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ notebooks: $(VENV)/dev.stamp  ## run every notebook on the smoke experiment
 
 lab: $(VENV)/lab.stamp  ## open JupyterLab on the notebooks
 	$(BIN)/frontier lab
+
+figures: demo  ## copy the main job's figures that README shows
+	cp "$$($(BIN)/frontier report --experiment deepseek_r1_h200_to_gb200 | xargs dirname)/figures/frontiers.png" docs/figures/deepseek_r1_h200_to_gb200.png
 
 lock:  ## resolve the newest allowed versions into requirements/*.lock
 	$(PYTHON) requirements/lock.py

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(4)
+    except BrokenPipeError:  # the reader of a pipe left, as `| head` does; Python would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except KeyboardInterrupt:
         print("interrupted; the same command continues where it stopped", file=sys.stderr)
         sys.exit(130)
@@ -317,11 +321,13 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 def _print_table(frame: pd.DataFrame, title: str = "") -> None:
+    import pandas as pd
+
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in frame.columns:
         table.add_column(str(column), justify="right" if frame[column].dtype.kind in "iuf" else "left")
     for row in frame.itertuples(index=False):
-        table.add_row(*("" if value is None or value != value else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*("" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
     # A pipe has no width of its own: tables must not be cut to 80 columns there.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
@@ -345,7 +351,8 @@ def _print_attribution(document: dict[str, Any]) -> None:
     span = document["domain"]["interactivity_tok_s_user"]
     where = "no common interactivity" if span is None else f"{span[0]:.3g} to {span[1]:.3g} tokens/s/user"
     print(f"{document['evidence']}, {document['metric']} tokens/s/GPU at equal interactivity ({where})")
-    _rows("Shapley shares (ratio, 95 % interval)", [*((s["lever"], _ratio(s)) for s in document["shares"]), ("product", _ratio(document["total"]))])
+    title = "Shapley shares" if document["method"] == "shapley" else "contributions along the observed path"
+    _rows(f"{title} (ratio, 95 % interval)", [*((s["lever"], _ratio(s)) for s in document["shares"]), ("product", _ratio(document["total"]))])
     lost = [cell for cell in document["cells"] if cell["status"] != "done"]
     if lost:
         _rows("cells without points", [(cell["cell"], f"{cell['status']}: {cell['reason']}") for cell in lost])

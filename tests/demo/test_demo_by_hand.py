@@ -148,6 +148,26 @@ def test_the_report_prints_these_numbers(run: Path, document: dict[str, Any]) ->
     assert not re.search(r'(?:src|href)="https?://(?!developer\.nvidia\.com)', page)
 
 
+def test_the_readme_shows_these_numbers(document: dict[str, Any]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = {cells[1].strip(" *").split(" (")[0]: cells[2:4] for cells in (line.split("|") for line in readme.splitlines()) if len(cells) == 5}
+    names = {"multi-token prediction": "mtp", **{lever: lever for lever in LEVERS if lever != "mtp"}}
+    shares = {share["lever"]: share for share in document["shares"]}
+    for name, entry in [*((name, shares[lever]) for name, lever in names.items()), ("whole shift", document["total"])]:
+        factor, bounds = (cell.strip(" *") for cell in table[name])
+        assert factor == f"{entry['ratio']:.3g}x"
+        assert [float(bound) for bound in bounds.split(" to ")] == pytest.approx(entry["ci95"], rel=5e-3)
+    same = next(contrast for contrast in document["contrasts"] if contrast["name"] == "total")
+    low, high = same["ci95"]
+    expected = f"it says {document['companion']['total']['ratio']:.3g}x and the prediction {same['ratio']:.3g}x ({low:.3g} to {high:.3g})"
+    assert expected in readme.replace("\n", " ")
+    curves = [found["shift"]["by_interactivity"] for found in (document, document["companion"])]
+    at_claim = [min(curve, key=lambda r: abs(r["interactivity_tok_s_user"] - 50.0)) for curve in curves]
+    low, high = at_claim[0]["ci95"]
+    assert f"predicted {at_claim[0]['ratio']:.3g}x ({low:.3g} to {high:.3g})" in readme
+    assert f"published {at_claim[1]['ratio']:.3g}x" in readme
+
+
 def test_a_second_run_computes_nothing(run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
     command = [sys.executable, "-m", "frontier.cli", "run", "experiment=deepseek_r1_h200_to_gb200", f"paths.artifacts_dir={run.parents[1]}", "--json"]

@@ -172,7 +172,7 @@ def _cell_status(
         raise PointsError(
             f"{len(absent)} of {1 << len(specs)} cells have no usable point: {names}",
             origin=origin,
-            hint="run them, or --missing restrict to count each as its largest available part",
+            hint="run them; --missing restrict counts each as its largest available part, --missing ladder splits the measured path",
         )
     return out
 

@@ -75,6 +75,8 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
         if position >= 0:
             coalition |= 1 << position
         found = game.frontier(coalition)
+        # Points of a weaker cell that no point dominates but a better cell's curve does are not what one would deploy there.
+        best = found.y >= game.curve(coalition, found.x) * (1 - 1e-9)
         grid = grid_over((float(found.x[0]), found.reach), grid_points)
         band = None
         if drawn.draws is not None:
@@ -85,9 +87,9 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
             {
                 "step": "baseline" if position < 0 else f"+{game.specs[position].name}",
                 "levers": cell_levers(coalition, game.specs),
-                "rows": found.rows.tolist(),
-                "interactivity_tok_s_user": found.x.tolist(),
-                "tput_tok_s_gpu": found.y.tolist(),
+                "rows": found.rows[best].tolist(),
+                "interactivity_tok_s_user": found.x[best].tolist(),
+                "tput_tok_s_gpu": found.y[best].tolist(),
                 "curve_interactivity_tok_s_user": grid.tolist(),
                 "curve_tput_tok_s_gpu": game.curve(coalition, grid).tolist(),
                 "ci95_tput_tok_s_gpu": band,
