@@ -19,7 +19,7 @@ from frontier.provenance import environment, package_sha256, sha256_files, wheel
 from frontier.records import Trial, Variant
 from frontier.schema import Config
 
-DESIGNS = ("factorial", "ladder", "leave_one_out")
+DESIGNS = ("factorial", "ladder")
 
 
 @dataclass(frozen=True)
@@ -219,15 +219,11 @@ def _part(cfg: Config, part: str) -> Part:
 
 def _design(kind: str, levers: Sequence[str]) -> list[frozenset[str]]:
     """Sets of levers at target, the baseline first and all levers last."""
-    everything = frozenset(levers)
     if kind == "factorial":
         # Reversed, so that the first lever of the ladder changes fastest.
         return [frozenset(lever for lever, on in zip(reversed(levers), row, strict=True) if on) for row in product((0, 1), repeat=len(levers))]
     if kind == "ladder":
         return [frozenset(levers[:count]) for count in range(len(levers) + 1)]
-    if kind == "leave_one_out":
-        cells = [frozenset(), *(everything - {lever} for lever in levers), everything]
-        return list(dict.fromkeys(cells))
     raise ConfigError(f"design.kind must be one of {', '.join(DESIGNS)}, got {kind!r}", origin="design", hint="design=factorial")
 
 

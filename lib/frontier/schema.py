@@ -135,7 +135,7 @@ class LeverConfig(Sealable):
 class DesignConfig(Sealable):
     """Which cells are run, and how intervals are computed."""
 
-    kind: str = "factorial"  # factorial | ladder | leave_one_out
+    kind: str = "factorial"  # factorial | ladder
     resamples: int = 2000
     confidence: float = 0.95
     seed: int = 1

@@ -6,7 +6,7 @@ Every step keeps what is already there: a second call, or a second notebook, rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from frontier.pareto import Frontier
 from frontier.places import run_trials
 from frontier.plan import Part, Plan, artifacts_folder, make_plan, run_files
 from frontier.records import read_points, usable, write_points
-from frontier.report import write_report
+from frontier.report import claim_rows, write_report
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
 from frontier.store import RunFolder, Store, read_json, write_atomic, write_json
@@ -123,6 +123,11 @@ class Session:
         }
         return pd.DataFrame({"value": facts})
 
+    @property
+    def claimed(self) -> dict[str, Any]:
+        """The claim's fields, for a figure that marks it."""
+        return {name: getattr(self.cfg.claim, name) for name in ("ratio", "interactivity_tok_s_user", "workload")}
+
     def claim(self) -> Notes:
         """The published number this experiment examines, and its source."""
         claim = self.cfg.claim
@@ -223,6 +228,7 @@ class Session:
             companion=self.points("companion"),
             residuals=ResidualModel() if main.evidence == "predicted" else None,
             infeasible=self._infeasible(main),
+            evaluated={trial.variant.name: int((self.run.trial_record(trial.digest) or {}).get("evaluated") or 0) for trial in main.trials},
             failed=sorted({trial.variant.name for trial in main.trials if self._status(trial.digest) == "failed"}),
         )
         write_json(file, document)
@@ -248,14 +254,9 @@ class Session:
         return pd.DataFrame(rows, columns=["lever", "factor", "ci95_low", "ci95_high", "fraction_of_log_ratio"]).set_index("lever")
 
     def verdict(self) -> pd.DataFrame:
-        """The claim beside what was found: on the whole overlap, and where the claim states an interactivity, there."""
-        claim, shift = self.cfg.claim, self.attribute()["shift"]
-        ratio = shift["ratio"]
-        found = [("log-mean over the overlap", *((ratio["value"], *_bounds(ratio)) if ratio else (np.nan,) * 3))]
-        if claim.interactivity_tok_s_user is not None:
-            found.append((f"at {claim.interactivity_tok_s_user:g} tokens/s/user", *_ratio_at(shift, claim.interactivity_tok_s_user)))
-        claimed = np.nan if claim.ratio is None else claim.ratio
-        rows = [(where, claimed, value, low, high, _judge(claimed, value, low, high)) for where, value, low, high in found]
+        """The claim beside what was found: on the whole overlap, and where the claim states an interactivity, there; judged in the last row."""
+        found = claim_rows(self.attribute(), asdict(self.cfg.claim), self.cfg.workload.name)
+        rows = [(row.where, row.claimed, row.found.value, row.found.low, row.found.high, row.verdict) for row in found]
         columns = ["throughput per GPU", "claimed_ratio", "found_ratio", "ci95_low", "ci95_high", "verdict"]
         return pd.DataFrame(rows, columns=columns).set_index("throughput per GPU")
 
@@ -277,24 +278,3 @@ class Session:
 def _bounds(entry: dict[str, Any]) -> tuple[float, float]:
     low, high = entry["ci95"] or (np.nan, np.nan)
     return (np.nan if low is None else float(low), np.nan if high is None else float(high))
-
-
-def _ratio_at(shift: dict[str, Any], interactivity: float) -> tuple[float, float, float]:
-    """Ratio and interval at an interactivity, between the two grid points around it (log-linear); NaN outside the overlap."""
-    grid = shift["by_interactivity"]
-    at = [entry["interactivity_tok_s_user"] for entry in grid]
-    if not at or not at[0] <= interactivity <= at[-1]:
-        return (np.nan, np.nan, np.nan)
-    columns = np.array([(entry["ratio"], *_bounds(entry)) for entry in grid], dtype=float)
-    value, low, high = (float(np.exp(np.interp(interactivity, at, np.log(column)))) for column in columns.T)
-    return (value, low, high)
-
-
-def _judge(claimed: float, value: float, low: float, high: float) -> str:
-    if np.isnan(value):
-        return "not defined here"
-    if np.isnan(claimed):
-        return "no ratio claimed"
-    if np.isnan(low) or np.isnan(high):
-        return "no interval: not judged"
-    return "claim inside the interval" if low <= claimed <= high else f"claim {'above' if claimed > high else 'below'} the interval"

@@ -52,8 +52,20 @@ def test_a_run_from_start_to_report(tmp_path: Path) -> None:
     # The run's own points answer `frontier attribute` too, by their level columns.
     split = call("attribute", str(Path(page).parent), "--levers", "level_hardware,level_precision", "--unlocked", "level_precision", "--json")
     shares = {share["lever"]: share["ratio"] for share in json.loads(split.stdout)["shares"]}
-    assert shares["level_hardware"] == pytest.approx(document["shares"][0]["ratio"])
-    assert shares["level_precision"] == pytest.approx(document["shares"][1]["ratio"])
+    assert shares["level_hardware"] == pytest.approx(document["shares"][0]["ratio"], rel=0.01)  # on 65 interactivities instead of 33
+    assert shares["level_precision"] == pytest.approx(document["shares"][1]["ratio"], rel=0.01)
+
+
+def test_a_ladder_runs_its_own_cells_only(tmp_path: Path) -> None:
+    done = call("run", "experiment=smoke", "design=ladder", f"paths.artifacts_dir={tmp_path}", "--json", "--quiet", "engine.noise_cv=0.0")
+    assert done.returncode == 0, done.stderr
+    shares = {share["lever"]: share["ratio"] for share in json.loads(done.stdout)["shares"]}
+    assert shares == {"hardware": pytest.approx(2.0), "precision": pytest.approx(1.5), "disaggregation": pytest.approx(1.25)}
+    document = json.loads(next(tmp_path.rglob("attribution.json")).read_text(encoding="utf-8"))
+    assert document["method"] == "ladder"
+    assert {cell["cell"]: cell["evaluated"] for cell in document["cells"] if cell["status"] == "done"} == {
+        "baseline": 9, "hardware": 9, "hardware+precision": 9, "hardware+precision+disaggregation": 9
+    }  # fmt: skip
 
 
 def test_a_failing_variant_gives_exit_code_4_and_the_rest_is_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from report_documents import FULL_EXTRAS, make_companion, make_config, make_document, write_run
+from report_documents import FULL_EXTRAS, make_config, make_pair, write_run
 
 from frontier.report import write_report
 
@@ -21,9 +21,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything a run can have, its report written; tests only read it."""
-    document, points = make_document()
-    companion, companion_points = make_companion()
-    document["companion"] = companion
+    document, points, companion_points = make_pair()
     config = make_config(document, formats=["png", "svg"])
     run = write_run(tmp_path_factory.mktemp("full"), document, points, config=config, companion_points=companion_points, extras=FULL_EXTRAS)
     write_report(run)

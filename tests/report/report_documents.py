@@ -276,6 +276,26 @@ def make_companion() -> tuple[dict[str, Any], pd.DataFrame]:
     return make_document(effects, evidence="published", interaction=0.0, sigma=0.15)
 
 
+def make_pair() -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """A predicted document with a published companion that was observed along one path, and the moves that both answer."""
+    document, points = make_document()
+    companion, companion_points = make_companion()
+    companion.update(method="ladder", interactions=[], leave_one_out=[])
+    logs = {frozenset(row["levers"]): row["log_ratio"] for row in document["coalitions"]}
+    path = [row["lever"] for row in companion["ladder"]]
+    at = ["parallelism"]
+    moves = []
+    for name in path:
+        moves.append((name, at, [*at, name]))
+        at = [*at, name]
+    moves.append(("total", ["parallelism"], at))
+    document["contrasts"] = [
+        {"name": name, "from": start, "to": end, **_estimate(logs[frozenset(end)] - logs[frozenset(start)], 0.11)} for name, start, end in moves
+    ]
+    document["companion"] = companion
+    return document, points, companion_points
+
+
 MODEL_ERROR = {
     "schema": "frontier.model_error/1",
     "source": "silicon samples of the wheel, 812 rows compared",

@@ -130,7 +130,9 @@ def test_shift_curve_band_headline_and_claim(document: dict[str, Any]) -> None:
 def test_shift_draws_the_companion_with_its_kind(document: dict[str, Any]) -> None:
     document["companion"] = make_companion()[0]
     figure = fig_shift(document)
-    assert "published ratio" in texts(figure)
+    assert "published ratio, 3 of the 5 changes" in texts(figure)
+    document["companion"]["levers"] = document["levers"]
+    assert "published ratio" in texts(fig_shift(document))
 
 
 def test_split_pieces_are_the_shares_of_the_group(document: dict[str, Any]) -> None:
@@ -166,6 +168,24 @@ def test_figures_are_the_same_bytes_twice(draw: Any, document: dict[str, Any]) -
     assert to_svg(draw(document)) == to_svg(draw(document))
     assert to_png(draw(document)) == to_png(draw(document))
     assert "<dc:date>" not in to_svg(draw(document))
+
+
+def test_a_figure_is_laid_out_once_for_all_its_renderings(document: dict[str, Any]) -> None:
+    figure = fig_waterfall(document)
+    draws = []
+    figure.draw = lambda renderer, draw=figure.draw: (draws.append(1), draw(renderer))[1]  # type: ignore[method-assign]
+    to_svg(figure)
+    to_svg(figure, text=True)
+    to_png(figure)
+    assert len(draws) == 3
+
+
+def test_a_notebook_shows_a_figure_at_its_size_and_finer(document: dict[str, Any]) -> None:
+    figure = fig_waterfall(document)
+    png, shown = figure._repr_png_()
+    width, height = figure.get_size_inches()
+    assert shown == {"width": round(96 * width), "height": round(96 * height)}
+    assert int.from_bytes(png[16:20], "big") == pytest.approx(160 * width, abs=1)  # the width in the PNG's header
 
 
 def test_a_lever_keeps_its_style_in_every_report() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,66 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from report_documents import FULL_EXTRAS, SETTINGS, make_companion, make_config, make_document
+from report_page import Page, Writer, read, read_without_figures
 
 from frontier.errors import ConfigError, PointsError, RunError
 from frontier.report import write_report
-from frontier.report.document import read_run
-from frontier.report.gallery import pictures
-from frontier.report.page import render
-
-Writer = Callable[..., Path]
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Tags, attributes, the numbers of <data> elements by section, and text outside scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.numbers: dict[str, list[float]] = {}
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.section = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        self.tags.append((tag, found))
-        if tag == "section":
-            self.section = found.get("id", "")
-        if tag == "data":
-            self.numbers.setdefault(self.section, []).append(float(found["value"]))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        if not {"script", "style"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words))
-
-
-def read(path: Path) -> Page:
-    page = Page(path.read_text(encoding="utf-8"))
-    assert page.open == []
-    return page
-
-
-def read_without_figures(run_dir: Path) -> Page:
-    """The page with empty figures, for tests of its words: drawing takes most of the time."""
-    run = read_run(run_dir)
-    blank = [{"name": p.name, "title": p.title, "caption": p.caption, "wide": "", "narrow": ""} for p in pictures(run)]
-    return Page(render(run, blank, []))
 
 
 def test_numbers_of_the_page_are_the_documents(full_run: Path) -> None:
@@ -98,14 +40,40 @@ def test_shares_multiply_to_the_whole_on_the_page(full_run: Path) -> None:
     assert math.isclose(math.prod(numbers[0:10:2]), numbers[10], rel_tol=1e-12)
 
 
-def test_same_question_rows_hold_both_sides(full_run: Path) -> None:
-    page = read(full_run / "report.html")
+def test_without_contrasts_the_common_coalitions_answer(make_run: Writer) -> None:
+    document, points = make_document()
+    document["companion"], companion_points = make_companion()
+    page = read_without_figures(make_run(document, points, companion_points=companion_points))
     # Hardware alone: 4.1 predicted, 4.6 published; the first row of the coalitions both sides hold.
     assert page.numbers["companion"][:3] == pytest.approx([4.1, 4.6, 4.1 / 4.6], rel=1e-12)
     # Precision without the hardware is infeasible: no row for it, nor for it with disaggregation. Five rows are left of seven.
     assert page.numbers["companion"][12:15] == pytest.approx(
         [4.1 * 1.45 * 1.12 * math.exp(0.08), 4.6 * 1.3 * 1.35, 4.1 * 1.45 * 1.12 * math.exp(0.08) / (4.6 * 1.3 * 1.35)], rel=1e-12
     )
+
+
+def test_sections_stand_in_reading_order(full_run: Path) -> None:
+    order = [attributes["id"] for tag, attributes in read(full_run / "report.html").tags if tag == "section"]
+    assert order == [
+        "question", "answer", "frontiers", "verdict", "waterfall", "shares", "ratio", "companion", "interactions", "normalizations", "split",
+        "configurations", "model-error", "cells", "environment", "limits",
+    ]  # fmt: skip
+
+
+def test_only_the_frontier_of_the_companion_is_open(full_run: Path) -> None:
+    text = (full_run / "report.html").read_text()
+    section = text[text.index('<section id="companion"') : text.index('<section id="interactions"')]
+    folded = "".join(re.findall(r"<details>.*?</details>", section, flags=re.DOTALL))
+    assert 'id="figure-companion_waterfall"' in folded
+    assert 'id="figure-companion_frontiers"' not in folded
+    assert 'id="figure-contrasts"' not in folded
+
+
+def test_quoted_interactivities_are_quoted_exactly(full_run: Path) -> None:
+    numbers = read(full_run / "report.html").numbers["ratio"]
+    document = json.loads((full_run / "attribution.json").read_text())
+    grid = {row["interactivity_tok_s_user"]: row for row in document["shift"]["by_interactivity"]}
+    assert numbers == [value for x in (50.0, 100.0) for value in (x, grid[x]["before"], grid[x]["after"], grid[x]["ratio"])]
 
 
 def test_text_is_escaped(make_run: Writer) -> None:
@@ -151,7 +119,7 @@ def test_page_is_readable_by_screen_readers(full_run: Path) -> None:
     assert headings.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(headings))
     figures = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(figures) == 18  # nine figures, each for wide screens and for phones
+    assert len(figures) == 20  # ten figures, each for wide screens and for phones
     assert all(figure["role"] == "img" and len(figure["aria-label"]) > 20 for figure in figures)
 
 
@@ -176,7 +144,7 @@ def test_same_run_same_bytes(full_run: Path, make_run: Writer, tmp_path: Path) -
     out = tmp_path / "beside"
     assert write_report(again, out_dir=out) == out / "report.html"
     files = sorted(path.relative_to(out) for path in out.rglob("*") if path.suffix in (".png", ".svg", ".html"))
-    assert len(files) == 2 * 9 + 1
+    assert len(files) == 2 * 10 + 1
     for file in files:
         assert (out / file).read_bytes() == (full_run / file).read_bytes(), file
 
@@ -351,12 +319,6 @@ def test_a_complete_run_is_not_overwritten(make_run: Writer) -> None:
     page.write_text("another rendering")
     with pytest.raises(RunError, match=r"is complete and holds another rendering of report\.html"):
         write_report(run)
-
-
-def test_an_estimate_outside_its_interval_is_not_judged(make_run: Writer) -> None:
-    document, points = make_document({"mtp": (0.0, 0.0), "version": (0.5, 0.0)}, interaction=0.0)
-    document["shares"][0]["ci95"] = [1.03, 3.4]
-    assert "estimate outside its interval, not judged" in read_without_figures(make_run(document, points)).text
 
 
 def test_a_claim_for_another_workload_says_so(make_run: Writer) -> None:

@@ -29,21 +29,6 @@ def test_ladder_adds_one_lever_at_a_time() -> None:
     assert names("design=ladder") == ["baseline", "hardware", "hardware+precision", "hardware+precision+disaggregation"]
 
 
-def test_leave_one_out_drops_one_lever_at_a_time() -> None:
-    found = names("design=leave_one_out")
-    assert found == [
-        "baseline",
-        "precision+disaggregation",
-        "hardware+disaggregation",
-        "hardware+precision",
-        "hardware+precision+disaggregation",
-    ]
-
-
-def test_leave_one_out_of_one_lever_is_two_cells() -> None:
-    assert names("design=leave_one_out", "lever=[hardware]") == ["baseline", "hardware"]
-
-
 def test_infeasible_variants_carry_a_reason_and_no_trial() -> None:
     plan = make_plan(compose("deepseek_r1_h200_to_gb200", ["engine=fake", "engine@companion=none", "sweep.replicates=2"]))
     reasons = {variant.name: variant.infeasible for variant in plan.main.variants}

@@ -93,6 +93,11 @@ def attribute(
     path = missing == "ladder" and any(record["status"] == "missing" for record in status)
     split = ladder if path else shapley
     estimate, drawn = _estimate(game, points, resamples, confidence, seed, grid_points, residuals)
+    moved = shift_document(game, drawn, confidence, grid_points, metric)
+    total = estimate.entry(lambda v: v[..., -1] - v[..., 0])
+    if moved["ratio"] is not None and moved["overlap_tok_s_user"] == list(estimate.span or ()):
+        # One number, one interval: a resample counts for the shares only where every coalition is defined, and the headline follows them.
+        moved["ratio"]["ci95"] = total["ci95"]
     notes = _notes(points, frame, number_of, estimate, game, status, path)
     return {
         "schema": SCHEMA,
@@ -105,7 +110,7 @@ def attribute(
             "rule": "mean of the log ratio, uniform in interactivity, over the overlap of baseline and target as far as every coalition reaches; "
             "below the interactivity of its peak throughput a coalition counts with the peak, which satisfies the lower demand too",
         },
-        "total": estimate.entry(lambda v: v[..., -1] - v[..., 0]),
+        "total": total,
         "shares": _shares(estimate, specs, split),
         "groups": _groups(estimate, specs, groups or {}, split),
         "contrasts": _contrasts(estimate, specs, contrasts or {}),
@@ -122,7 +127,7 @@ def attribute(
             "method": drawn.method, "resamples": estimate.resamples, "undefined_resamples": estimate.undefined, "level": confidence, "seed": seed,
         },
         "steps": steps_document(game, drawn, confidence, grid_points),
-        "shift": shift_document(game, drawn, confidence, grid_points, metric),
+        "shift": moved,
         "notes": notes,
         "companion": None,
     }

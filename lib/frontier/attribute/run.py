@@ -25,6 +25,7 @@ def attribute_run(
     residuals: ResidualModel | None = None,
     infeasible: dict[str, str] | None = None,
     failed: Sequence[str] = (),
+    evaluated: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The ``frontier.attribution/1`` document of a run, with its companion's under ``companion``.
 
@@ -41,10 +42,15 @@ def attribute_run(
         From the plan.
     failed : sequence of str
         Variants that were tried and failed; with any, missing cells count as their largest available part and the notes say so.
+    evaluated : mapping variant name -> int, optional
+        Configurations evaluated for each variant of the main part.
     """
     specs = [_run_lever(name, lever) for name, lever in cfg.lever.items()]
+    missing = "ladder" if cfg.design.kind == "ladder" else "restrict" if failed else "error"
     beside_record = _same_moves(cfg) if companion is not None and len(companion) else {}
-    document = _attribute(points, cfg, specs, residuals, infeasible, "restrict" if failed else "error", "points.parquet", beside_record)
+    document = _attribute(points, cfg, specs, residuals, infeasible, missing, "points.parquet", beside_record)
+    for cell in document["cells"]:
+        cell["evaluated"] = (evaluated or {}).get(cell["cell"])
     document["normalizations"] = normalizations(document, cfg)
     document["notes"] += _limits(document, cfg)
     if companion is not None and len(companion):

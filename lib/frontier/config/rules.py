@@ -102,7 +102,7 @@ _RULES: dict[str, dict[str, Rule]] = {
     "engine": _ENGINE,
     "companion": _ENGINE,
     "design": {
-        "kind": one_of(["factorial", "ladder", "leave_one_out"]),
+        "kind": one_of(["factorial", "ladder"]),
         "resamples": at_least(100),
         "confidence": Rule(lambda value: 0 < value < 1, "between 0 and 1, both excluded", "0.95"),
         "seed": at_least(0),

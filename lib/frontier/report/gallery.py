@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from frontier.report.configurations import step_details
+from frontier.report.contrasts import contrasts, fig_contrasts
 from frontier.report.document import Document, Run, estimate, lever_title, part, rows
 from frontier.report.frontiers import fig_frontiers, step_id, step_points, step_title
 from frontier.report.interactions import MOST_PAIRS, fig_interactions, strongest_interactions
@@ -17,7 +18,7 @@ from frontier.report.shift import fig_shift
 from frontier.report.split import fig_split
 from frontier.report.style import ReportFigure
 from frontier.report.waterfall import fig_waterfall
-from frontier.report.wording import METRIC_LONG, TIMES, factor, upper_first
+from frontier.report.wording import METRIC_LONG, TIMES, factor, on_path, split_words, upper_first
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,20 @@ def pictures(run: Run) -> list[Picture]:
     kind, metric = str(document["evidence"]).capitalize(), METRIC_LONG[str(document["metric"])]
     log = "Log scale, so that factors add up in length."
     claim = part(run.config, "claim")
+    parts = f"{upper_first(split_words(document))} {'to' if on_path(document) else 'of'}"
     return [
         _frontier_picture("frontiers", document, run.points, run.companion_points),
         Picture(
             "waterfall",
             "What each change contributed",
-            f"{kind}. Shapley shares of the ratio of {metric} (all GPUs held), at equal interactivity; {_spread(rows(document, 'shares'))}. {log}",
+            f"{_split_caption(document)} {log}",
             f"Waterfall of factors. {_listing(document, 'shares', 'lever')} Whole shift {factor(estimate(document.get('total')).value)}.",
             lambda narrow: fig_waterfall(document, narrow=narrow),
         ),
         Picture(
             "shares",
             "Which change moved which part",
-            f"{kind}. Shares of the log ratio of {metric} over interactivity in tokens/s/user; areas below 1{TIMES} lower the frontier.",
+            f"{kind}. {parts} the log ratio of {metric} over interactivity in tokens/s/user; areas below 1{TIMES} lower the frontier.",
             "Stacked areas of every lever's share over interactivity, with the whole shift as a line.",
             lambda narrow: fig_shares(document, narrow=narrow),
         ),
@@ -92,7 +94,7 @@ def pictures(run: Run) -> list[Picture]:
         Picture(
             "split",
             "Hardware against software",
-            f"{kind}. Factor on {metric} of each group, made of its levers' Shapley shares; {_spread(rows(document, 'groups'))}. {log}",
+            f"{kind}. Factor on {metric} of each group, made of its levers' {split_words(document)}; {_spread(rows(document, 'groups'))}. {log}",
             f"Bars. {_listing(document, 'groups', 'group')}",
             lambda narrow: fig_split(document, narrow=narrow),
         ),
@@ -100,21 +102,37 @@ def pictures(run: Run) -> list[Picture]:
 
 
 def companion_pictures(run: Run) -> list[Picture]:
-    """Frontiers and waterfall of the companion's document; empty without one."""
-    companion = part(run.document, "companion")
+    """What both sides answer, where they do, then frontiers and waterfall of the companion's document; empty without one."""
+    document, companion = run.document, part(run.document, "companion")
     if not companion:
         return []
-    kind, metric = str(companion["evidence"]).capitalize(), METRIC_LONG[str(companion["metric"])]
+    common = contrasts(document)
+    kinds = f"{document['evidence']} and {companion['evidence']}"
+    both = Picture(
+        "contrasts",
+        "The same moves on both sides",
+        f"{upper_first(kinds)}. Factor of every move on {METRIC_LONG[str(document['metric'])]} (all GPUs held), at equal interactivity.",
+        "Dots with intervals. " + "; ".join(f"{one.title} {factor(one.ours.value)} and {factor(one.theirs.value)}" for one in common) + ".",
+        lambda narrow: fig_contrasts(document, narrow=narrow),
+    )
     return [
+        *([both] if common else []),
         _frontier_picture("companion_frontiers", companion, run.companion_points, None),
         Picture(
             "companion_waterfall",
             "What each change contributed",
-            f"{kind}. Shapley shares of the ratio of {metric} (all GPUs held), at equal interactivity; {_spread(rows(companion, 'shares'))}.",
+            _split_caption(companion),
             f"Waterfall of factors. {_listing(companion, 'shares', 'lever')} Whole shift {factor(estimate(companion.get('total')).value)}.",
             lambda narrow: fig_waterfall(companion, narrow=narrow),
         ),
     ]
+
+
+def _split_caption(document: Document) -> str:
+    """Evidence, kind of split, unit, denominator and interval of a waterfall."""
+    kind, metric = str(document["evidence"]).capitalize(), METRIC_LONG[str(document["metric"])]
+    parts = f"{upper_first(split_words(document))} {'to' if on_path(document) else 'of'}"
+    return f"{kind}. {parts} the ratio of {metric} (all GPUs held), at equal interactivity; {_spread(rows(document, 'shares'))}."
 
 
 def _frontier_picture(name: str, document: Document, points: pd.DataFrame | None, beside: pd.DataFrame | None) -> Picture:

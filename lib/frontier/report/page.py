@@ -7,18 +7,22 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frontier.errors import ConfigError, RunError
 from frontier.report import tables
+from frontier.report.answer import answer
+from frontier.report.beside import cells_summary, companion_view
+from frontier.report.claim import claim_view
 from frontier.report.configurations import step_tables
-from frontier.report.document import Document, Estimate, Run, estimate, evidence_kinds, number, pair, part, read_run, rows, undefined_reason
+from frontier.report.contrasts import contrasts
+from frontier.report.document import Document, Estimate, Run, estimate, evidence_kinds, lever_title, number, pair, part, read_run, rows
 from frontier.report.gallery import Picture, companion_pictures, pictures
+from frontier.report.key_numbers import headline_estimates, key_numbers
 from frontier.report.style import ReportFigure, to_png, to_svg
 from frontier.report.svg import inline_svg
-from frontier.report.wording import METRIC_LONG, NOT_DEFINED, answer, evidence_long, factor, interval_text, place_text, quantity, range_text
+from frontier.report.wording import METRIC_LONG, bias_sentence, evidence_long, glued, on_path, path_text, quantity, range_text, split_words
 
 FORMATS = ("png", "svg")
 
@@ -75,6 +79,7 @@ def render(run: Run, own: Sequence[Mapping[str, str]], beside: Sequence[Mapping[
     environment = Environment(
         loader=PackageLoader("frontier.report", "template"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["glued"] = glued
     document, config = run.document, run.config
     companion = part(document, "companion")
     first, second = answer(document, config)
@@ -89,33 +94,24 @@ def render(run: Run, own: Sequence[Mapping[str, str]], beside: Sequence[Mapping[
         "setup": setup(config, document),
         "answer": (first, second),
         "key_numbers": key_numbers(document),
+        "split": split_words(document),
+        "path": path_text(document) if on_path(document) else "",
         "verdict": tables.verdict_table(document, config),
         "order": tables.order_table(document),
-        "companion": {
-            "evidence": str(companion.get("evidence")),
-            "evidence_long": evidence_long(companion),
-            "answer": answer(companion, config)[0],
-            "span": range_text(*pair(part(companion, "domain").get("interactivity_tok_s_user")), "tokens/s/user"),
-            "coalitions": tables.companion_coalitions(document),
-            "shares": tables.companion_shares(document),
-            "pictures": beside,
-            "cells": _cells_summary(companion),
-            "infeasible_rule": str(companion.get("infeasible_rule") or ""),
-            "notes": [str(note) for note in companion.get("notes") or []],
-        }
-        if companion
-        else None,
+        "companion": companion_view(document, config, beside) if companion else None,
         "pictures": {view["name"]: view for view in own},
         "ratios": tables.ratio_table(document, _quoted(config)),
         "normalizations": tables.normalization_table(document),
+        "sources": tables.normalization_sources(document),
         "steps": step_tables(document, run.points),
         "companion_steps": step_tables(companion, run.companion_points) if companion and run.companion_points is not None else [],
         "model_error": tables.model_error_table(run.model_error),
         "model_error_source": str((run.model_error or {}).get("source") or "not stated"),
         "model_error_quantity": str((run.model_error or {}).get("quantity") or "log residuals"),
+        "bias": bias_sentence(_predicted(document)),
         "left_out": tables.flat_table(("", part(run.model_error or {}, "left_out"))),
         "cells": tables.cells_table(document),
-        "cells_summary": _cells_summary(document),
+        "cells_summary": cells_summary(document),
         "infeasible_rule": str(document.get("infeasible_rule") or ""),
         "domain": domain_sentence(document),
         "span": range_text(*pair(part(document, "domain").get("interactivity_tok_s_user")), "tokens/s/user"),
@@ -139,43 +135,6 @@ def picture_view(picture: Picture, wide: ReportFigure, narrow: ReportFigure) -> 
     return {"name": picture.name, "title": picture.title, "caption": picture.caption, **views}
 
 
-def claim_view(config: Document, document: Document) -> Mapping[str, Any]:
-    """The claim under examination with its source, and what stands here where the claim was made."""
-    claim = part(config, "claim")
-    url = str(claim.get("url") or "")
-    ratio, where = number(claim.get("ratio")), number(claim.get("interactivity_tok_s_user"))
-    curve = [row for row in rows(part(document, "shift"), "by_interactivity") if math.isfinite(number(row.get("ratio")))]
-    beside = ""
-    if math.isfinite(ratio):
-        beside = f"Claimed: {factor(ratio)}" + (f" at {place_text(where)} tokens/s/user" if math.isfinite(where) else "") + ". Here: "
-        beside += _here(curve, where) + "."
-        asked, load = claim.get("workload"), part(config, "workload").get("name")
-        if asked and load and asked != load:
-            beside += f" The claim is for the workload {asked}, this run's is {load}: the two numbers do not answer the same question."
-    return {
-        "statement": str(claim.get("statement") or ""),
-        "source": str(claim.get("source") or "source not stated"),
-        "url": url if urlsplit(url).scheme in ("http", "https") else "",
-        "beside": beside,
-    }
-
-
-def _here(curve: Sequence[Document], where: float) -> str:
-    """The ratio of this run at the claim's interactivity, or its largest one when the claim names none."""
-    if not curve:
-        return "no ratio is defined"
-    if not math.isfinite(where):
-        best = max(curve, key=lambda row: number(row.get("ratio")))
-        found = estimate(best)
-        return f"at most {factor(found.value)} ({interval_text(found)}), at {place_text(number(best.get('interactivity_tok_s_user')))} tokens/s/user"
-    places = [number(row.get("interactivity_tok_s_user")) for row in curve]
-    if not min(places) <= where <= max(places):
-        return f"not defined there, the frontiers overlap from {range_text(min(places), max(places), 'tokens/s/user')}"
-    nearest = min(curve, key=lambda row: abs(number(row.get("interactivity_tok_s_user")) - where))
-    found = estimate(nearest)
-    return f"{factor(found.value)} ({interval_text(found)}) at {place_text(number(nearest.get('interactivity_tok_s_user')))} tokens/s/user"
-
-
 def setup(config: Document, document: Document) -> list[tuple[str, str]]:
     """What was asked of which model and engine, as name and value."""
     model, load, engine = part(config, "model"), part(config, "workload"), part(config, "engine")
@@ -187,37 +146,6 @@ def setup(config: Document, document: Document) -> list[tuple[str, str]]:
         ("Metric", METRIC_LONG[str(document["metric"])]),
     ]
     return [(name, value) for name, value in found if value]
-
-
-def key_numbers(document: Document) -> list[Mapping[str, Any]]:
-    """The four numbers of a shift, each with what it means."""
-    shift = part(document, "shift")
-    reached_low, reached_high = pair(shift.get("newly_reached_tok_s_user"))
-    reach = f"newly reached: {range_text(reached_low, reached_high, 'tokens/s/user')}" if math.isfinite(reached_low) else "no range newly reached"
-    span = range_text(*pair(shift.get("overlap_tok_s_user")), "tokens/s/user")
-    domain = range_text(*pair(part(document, "domain").get("interactivity_tok_s_user")), "tokens/s/user")
-    reference = [place_text(value) for value in pair(shift.get("hypervolume_reference"))]
-    corner = "" if NOT_DEFINED in reference else f" above {reference[0]} tokens/s/user and {reference[1]} tokens/s/GPU"
-    total, overlap = estimate(document.get("total")), estimate(shift.get("ratio"))
-    kinds: list[tuple[str, Estimate, str]] = [
-        ("At equal interactivity", total, f"log-mean over {domain}, where every combination of changes has a frontier"),
-        ("Peak throughput", estimate(shift.get("peak_ratio")), "highest throughput per GPU, whatever the interactivity"),
-        ("Reach", estimate(shift.get("max_interactivity_ratio")), f"highest interactivity; {reach}"),
-        ("Hypervolume", estimate(shift.get("hypervolume_ratio")), f"area below the frontier{corner}"),
-    ]
-    if overlap.defined and not (total.defined and math.isclose(overlap.value, total.value, rel_tol=1e-9)):
-        kinds.insert(1, ("Over the whole overlap", overlap, f"log-mean over {span}, where the first and the last frontier overlap"))
-    reason = undefined_reason(document)
-    return [
-        {
-            "name": name,
-            "text": factor(found.value),
-            "value": found.value if found.defined else None,
-            "interval": interval_text(found) if found.defined else "",
-            "note": note if found.defined else reason,
-        }
-        for name, found, note in kinds
-    ]
 
 
 def domain_sentence(document: Document) -> str:
@@ -242,11 +170,13 @@ def _quoted(config: Document) -> list[float]:
     return [number(value) for value in part(config, "report").get("interactivities_tok_s_user") or []]
 
 
-def _cells_summary(document: Document) -> str:
-    counts: dict[str, int] = {}
-    for row in rows(document, "cells"):
-        counts[str(row.get("status"))] = counts.get(str(row.get("status")), 0) + 1
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+def _predicted(document: Document) -> list[tuple[str, Estimate]]:
+    """The estimates that the page shows with an interval of the model's error, by name; none where nothing is predicted."""
+    if "predicted" not in evidence_kinds(document):
+        return []
+    shares = [(lever_title(document, str(row.get("lever"))), estimate(row)) for row in rows(document, "shares")]
+    moves = [(f"{one.title} (the move of the record)", one.ours) for one in contrasts(document)]
+    return [*shares, ("the whole shift", estimate(document.get("total"))), *headline_estimates(document).items(), *moves]
 
 
 def _formats(config: Document) -> list[str]:

@@ -57,7 +57,7 @@ def fig_shift(document: Document, claim: Mapping[str, Any] | None = None, *, nar
             axes.fill_between(x[run], low[run], high[run], color=_COLOR, alpha=0.16, linewidth=0, label=label, zorder=2)
             heights += [*low[run], *high[run]]
             label = None
-        heights += _companion(axes, part(document, "companion"))
+        heights += _companion(axes, document)
         headline = estimate(part(document, "shift").get("ratio"))
         if headline.defined:
             text = f"log-mean over the overlap {factor(headline.value)}"
@@ -77,10 +77,12 @@ def fig_shift(document: Document, claim: Mapping[str, Any] | None = None, *, nar
         return figure
 
 
-def _companion(axes: Any, companion: Document) -> list[float]:
-    """The companion's ratio as a dashed line; returns the heights drawn."""
+def _companion(axes: Any, document: Document) -> list[float]:
+    """The companion's ratio as a dashed line, which says how many of the changes it holds; returns the heights drawn."""
+    companion = part(document, "companion")
     x, ratio, _, _ = shift_curve(companion)
-    label: str | None = f"{companion.get('evidence')} ratio"
+    held, of = len(rows(companion, "levers")), len(rows(document, "levers"))
+    label: str | None = f"{companion.get('evidence')} ratio" + (f", {held} of the {of} changes" if held != of else "")
     drawn: list[float] = []
     for run in segments(np.isfinite(x) & np.isfinite(ratio) & (ratio > 0)):
         axes.plot(x[run], ratio[run], color="#d1603d", linewidth=1.8, linestyle=(0, (6, 2)), label=label, zorder=4)

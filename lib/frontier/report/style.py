@@ -29,6 +29,8 @@ from frontier.report.wording import evidence_short
 INK, MUTED, FAINT, PAPER = "#1c2530", "#5d6773", "#d9dde1", "#ffffff"
 BASELINE_COLOR = "#9aa3ad"
 
+_CSS_DPI = 96  # a CSS pixel is 1/96 inch
+
 _KNOWN = ("hardware", "precision", "parallelism", "mtp", "disaggregation", "version")
 _COLORS = (
     "#17375e", "#d1603d", "#7fb0c8", "#2a7d6e", "#dcaa3c", "#8a6591",
@@ -81,10 +83,11 @@ class Style:
 
 
 class ReportFigure(Figure):
-    """A figure that a notebook shows once, as PNG, whatever the backend."""
+    """A figure that a notebook shows once, as PNG, whatever the backend; drawn finer than it is shown, so that it is sharp on any screen."""
 
-    def _repr_png_(self) -> bytes:
-        return to_png(self, dpi=110)
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (round(float(inches) * _CSS_DPI) for inches in self.get_size_inches())
+        return to_png(self), {"width": width, "height": height}
 
 
 @contextmanager
@@ -228,9 +231,11 @@ def segments(defined: np.ndarray) -> list[slice]:
 
 def settle(figure: Figure) -> None:
     """Lay the figure out once for all its renderings; afterwards each rendering costs one drawing instead of three."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        # None and not "none": the latter leaves a placeholder, for which every rendering draws the figure once more.
+        figure.set_layout_engine(None)
 
 
 def to_png(figure: Figure, dpi: int = 160) -> bytes:

@@ -6,8 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from frontier.report.claim import shift_at
 from frontier.report.document import Document, Estimate, estimate, lever_title, number, part, rows
-from frontier.report.wording import MINUS, NOT_DEFINED, factor, interval_text, percent, quantity, settings_text, verdict
+from frontier.report.wording import (
+    MINUS,
+    NOT_DEFINED,
+    factor,
+    interval_text,
+    listed,
+    on_path,
+    percent,
+    place_text,
+    quantity,
+    settings_text,
+    upper_first,
+    verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +70,12 @@ def verdict_table(document: Document, config: Document) -> Table:
                 Cell(f"{levels} ({mode})" if mode else levels),
                 *ratio_cells(found),
                 Cell(percent(fraction), fraction if math.isfinite(fraction) else None, _bar(fraction)),
-                Cell(verdict(found)),
+                Cell(verdict(found, document)),
             ]
         )
     total = estimate(document.get("total"))
     whole = Cell(percent(1.0) if total.defined else NOT_DEFINED)
-    body.append([Cell("Whole shift"), Cell("all levers at target"), *ratio_cells(total), whole, Cell(verdict(total))])
+    body.append([Cell("Whole shift"), Cell("all levers at target"), *ratio_cells(total), whole, Cell(verdict(total, document))])
     heads = ("Change", "From → to", "Factor", "95 % interval", "Share of log ratio", "What the interval says")
     return Table(heads, body, numeric=frozenset({2, 3, 4}), strong=frozenset({len(body) - 1}))
 
@@ -70,8 +84,13 @@ def _bar(fraction: float) -> float | None:
     return max(-1.0, min(1.0, fraction)) if math.isfinite(fraction) else None
 
 
-def order_table(document: Document) -> Table:
-    """The same shift split in other ways: by Shapley value, in the ladder's order, and by leaving each lever out."""
+def order_table(document: Document) -> Table | None:
+    """The same shift split in other ways: by Shapley value, in the ladder's order, and by leaving each lever out.
+
+    None for an observed path, which can be split in one way only.
+    """
+    if on_path(document):
+        return None
     ways = [{str(row.get("lever")): estimate(row) for row in rows(document, key)} for key in ("shares", "ladder", "leave_one_out")]
     names = [str(lever.get("name")) for lever in rows(document, "levers")]
     body = []
@@ -133,36 +152,51 @@ def _or_absent(found: Estimate | None) -> list[Cell]:
 
 
 def normalization_table(document: Document) -> Table | None:
-    """The shift under every denominator, with the table each one comes from."""
+    """The shift under every denominator; None when none is known."""
     body = [
         [
             Cell(f"per {row.get('per')}"),
             *ratio_cells(estimate(row)),
             Cell(str(row.get("unit") or row.get("baseline_unit") or NOT_DEFINED)),
             *(numeric_cell(value, quantity(value)) for value in (number(row.get(f"denominator_{side}")) for side in ("before", "after"))),
-            Cell(str(row.get("table") or "none needed")),
         ]
         for row in rows(document, "normalizations")
     ]
-    heads = ("Denominator", "Factor", "95 % interval", "Unit", "One GPU before", "One GPU after", "Table of power, price or packages")
+    heads = ("Denominator", "Factor", "95 % interval", "Unit", "One GPU before", "One GPU after")
     return Table(heads, body, numeric=frozenset({1, 2, 4, 5})) if body else None
 
 
+def normalization_sources(document: Document) -> list[str]:
+    """Where the power, price and package numbers come from, each source once, with the denominators it gives."""
+    sources: dict[str, list[str]] = {}
+    for row in rows(document, "normalizations"):
+        if row.get("table"):
+            sources.setdefault(str(row["table"]), []).append(f"per {row.get('per')}")
+    return [f"{upper_first(listed(names))}: {source.rstrip('.')}." for source, names in sources.items()]
+
+
 def ratio_table(document: Document, quoted: Sequence[float]) -> Table | None:
-    """Before, after and ratio at the interactivities the configuration quotes, else at up to nine spread over the overlap."""
+    """Before, after and ratio at the interactivities the configuration quotes, else at up to nine points of the curve; None without a ratio.
+
+    What is quoted between two points of the curve is log-linear between them.
+    """
     curve = [row for row in rows(part(document, "shift"), "by_interactivity") if math.isfinite(number(row.get("ratio")))]
     if not curve:
         return None
     places = [number(row.get("interactivity_tok_s_user")) for row in curve]
-    if quoted:
-        chosen = sorted({min(range(len(curve)), key=lambda i: abs(places[i] - x)) for x in quoted if min(places) <= x <= max(places)})
-    else:
+    if not quoted:
         most = min(9, len(curve))
-        chosen = sorted({round(i * (len(curve) - 1) / max(most - 1, 1)) for i in range(most)})
-    body = []
-    for row in (curve[i] for i in chosen):
-        x, before, after = (number(row.get(key)) for key in ("interactivity_tok_s_user", "before", "after"))
-        body.append([*(numeric_cell(value, quantity(value)) for value in (x, before, after)), *ratio_cells(estimate(row))])
+        quoted = [places[i] for i in sorted({round(i * (len(curve) - 1) / max(most - 1, 1)) for i in range(most)})]
+    found = [shift_at(document, place) for place in sorted(set(quoted))]
+    body = [
+        [
+            numeric_cell(one.interactivity_tok_s_user, place_text(one.interactivity_tok_s_user)),
+            *(numeric_cell(value, quantity(value)) for value in (one.before, one.after)),
+            *ratio_cells(one.ratio),
+        ]
+        for one in found
+        if one.ratio.defined
+    ]
     heads = ("Tokens/s/user", "Before, tokens/s/GPU", "After, tokens/s/GPU", "Factor", "95 % interval")
     return Table(heads, body, numeric=frozenset(range(5))) if body else None
 

@@ -1,11 +1,12 @@
-"""Numbers and sentences of the report: how a ratio reads, what a kind of evidence means, the answer in two sentences."""
+"""Words of the report: how a ratio and its interval read, what a kind of evidence means, what an interval lets one say."""
 
 from __future__ import annotations
 
 import math
-import textwrap
+import re
+from collections.abc import Sequence
 
-from frontier.report.document import UNSTATED, Document, Estimate, estimate, evidence_kinds, lever_title, pair, part, rows, undefined_reason
+from frontier.report.document import UNSTATED, Document, Estimate, evidence_kinds, lever_title, part, rows
 
 _SHORT = {
     "measured": "measured",
@@ -76,12 +77,12 @@ def upper_first(text: str) -> str:
 
 
 def factor(value: float) -> str:
-    """A ratio as a factor.
+    """A ratio as a factor, three significant digits.
 
-    >>> factor(4.1).replace(TIMES, "x")
-    '4.10x'
+    >>> factor(4.1).replace(TIMES, "x"), factor(1234.5).replace(TIMES, "x")
+    ('4.10x', '1,230x')
     """
-    return f"{quantity(value)}{TIMES}" if math.isfinite(value) else NOT_DEFINED
+    return f"{quantity(float(f'{value:.3g}'))}{TIMES}" if math.isfinite(value) else NOT_DEFINED
 
 
 def interval_text(found: Estimate) -> str:
@@ -103,17 +104,75 @@ def range_text(low: float, high: float, unit: str) -> str:
     return f"{place_text(low)} to {place_text(high)} {unit}" if math.isfinite(low) and math.isfinite(high) else NOT_DEFINED
 
 
-def verdict(found: Estimate) -> str:
+def verdict(found: Estimate, document: Document) -> str:
     """What the interval lets one say about a factor."""
     if not found.defined:
         return NOT_DEFINED
     if not found.has_interval:
         return "no interval, not judged"
     if not found.consistent:
-        return "estimate outside its interval, not judged"
+        biased = "predicted" in evidence_kinds(document)
+        return "not judged: the model is biased here" if biased else "not judged: estimate outside its interval"
     if not found.separated:
         return "not distinguished from no change"
     return "raises the frontier" if found.low > 1.0 else "lowers the frontier"
+
+
+def bias_sentence(found: Sequence[tuple[str, Estimate]]) -> str:
+    """Which predicted estimates lie outside their own interval, and why that can be; empty when none does.
+
+    Parameters
+    ----------
+    found : sequence of (name, Estimate)
+    """
+    names = [name for name, one in found if one.defined and one.has_interval and not one.consistent]
+    if not names:
+        return ""
+    lies, own = ("lies", "its") if len(names) == 1 else ("lie", "their")
+    return (
+        f"{listed(names)} {lies} outside {own} own 95 % interval: in these groups the model is known to be biased. "
+        "The interval allows for that bias, the estimate is the model's own and does not."
+    )
+
+
+def on_path(document: Document) -> bool:
+    """Whether the shift is split along an observed path (``method`` is ``ladder``), which gives no Shapley shares."""
+    return document.get("method") == "ladder"
+
+
+def split_words(document: Document) -> str:
+    """What the document's shares are.
+
+    >>> split_words({"method": "ladder"}), split_words({"method": "shapley"})
+    ('contributions along the observed path', 'Shapley shares')
+    """
+    return "contributions along the observed path" if on_path(document) else "Shapley shares"
+
+
+def path_text(document: Document) -> str:
+    """The observed path as a chain of titles."""
+    return " → ".join(["baseline", *(lever_title(document, str(row.get("lever"))) for row in rows(document, "ladder"))])
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items as a list in prose.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
+
+
+_GLUE = re.compile(r"(?<=\d) (?=%)|(?<=\d) x (?=\w)")
+
+
+def glued(text: str) -> str:
+    """The text with a number and its sign kept on one line.
+
+    >>> glued("8 x H200, 95 % interval").replace("\xa0", "_")
+    '8_x_H200, 95_% interval'
+    """
+    return _GLUE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def setting_title(config: Document, lever: str, setting: object) -> str:
@@ -131,61 +190,3 @@ def setting_title(config: Document, lever: str, setting: object) -> str:
 def settings_text(config: Document, lever: Document, level: str) -> str:
     """The settings of a lever's level, separated by commas."""
     return ", ".join(setting_title(config, str(lever.get("name")), item) for item in lever.get(level) or []) or NOT_DEFINED
-
-
-def answer(document: Document, config: Document) -> tuple[str, str]:
-    """The answer in two sentences: how far the frontier moved, and what carried it with which kind of evidence."""
-    total = estimate(document.get("total"))
-    evidence = f"The evidence is {evidence_long(document)}."
-    metric = METRIC_LONG[str(document["metric"])]
-    where = _endpoints(document, config)
-    if not total.defined:
-        first = f"How far throughput per GPU ({metric}) moved at equal interactivity {where} is not defined: {undefined_reason(document)}"
-        return _sentence(first), evidence
-    low, high = pair(part(document, "domain").get("interactivity_tok_s_user"))
-    over = range_text(low, high, "tokens/s/user")
-    span = f", averaged over {over}" if over != NOT_DEFINED else ""
-    spread = f" (95 % interval {interval_text(total)})" if total.has_interval else " (no interval)"
-    moved = "rose" if total.value >= 1 else "fell to"
-    doubt = "; the interval does not exclude no change" if total.has_interval and not total.separated else ""
-    first = f"Throughput per GPU ({metric}) at equal interactivity {moved} {factor(total.value)}{spread} {where}{span}{doubt}."
-    parts = [
-        (textwrap.shorten(lever_title(document, str(share.get("lever"))), 48, placeholder="…"), estimate(share)) for share in rows(document, "shares")
-    ]
-    known = sorted(((title, found) for title, found in parts if found.defined), key=lambda item: -abs(math.log(item[1].value)))
-    if not known:
-        return first, f"No lever's share is defined. {evidence}"
-    named = [f"{title} {factor(found.value)} ({interval_text(found)})" for title, found in known[:3]]
-    named[0] = f"{known[0][0]} carries {factor(known[0][1].value)} ({interval_text(known[0][1])})"
-    rest = len(known) - len(named)
-    tail = f" and {rest} more lever{'s' if rest > 1 else ''} the rest" if rest else ""
-    return first, f"Of this, {_listed(named, last=not rest)}{tail}; {evidence[0].lower()}{evidence[1:]}"
-
-
-def _endpoints(document: Document, config: Document) -> str:
-    """Between what and what, in words."""
-    levers = rows(document, "levers")
-    others = [lever for lever in levers if lever.get("name") != "hardware"]
-    for lever in levers:
-        if lever.get("name") == "hardware":
-            here, there = settings_text(config, lever, "baseline"), settings_text(config, lever, "target")
-            also = f" with {_count(len(others), 'further ')} at target" if others else ""
-            return f"from {here} to {there}{also}"
-    if len(levers) == 1:
-        return f"from {settings_text(config, levers[0], 'baseline')} to {settings_text(config, levers[0], 'target')}"
-    return f"from the baseline to {_count(len(levers))} at target"
-
-
-def _count(count: int, kind: str = "") -> str:
-    return f"{count} {kind}lever{'s' if count != 1 else ''}"
-
-
-def _listed(items: list[str], *, last: bool) -> str:
-    """Items as a list in prose; ``and`` before the last one when it ends the list."""
-    if len(items) < 2 or not last:
-        return ", ".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _sentence(text: str) -> str:
-    return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."
