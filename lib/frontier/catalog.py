@@ -30,6 +30,25 @@ ARCHITECTURES: dict[str, str] = {
 }
 
 
+GENERATIONS = ("ampere", "ada", "hopper", "blackwell")
+
+
+def seniority(value: str) -> float | None:
+    """Where a precision or a GPU stands in time, for telling a baseline from a target; None when it is neither.
+
+    Fewer bits come later, and so do newer architectures; two GPUs of one architecture are not told apart.
+
+    >>> seniority("fp8") < seniority("fp4")
+    True
+    >>> seniority("h200_sxm") < seniority("gb200")
+    True
+    """
+    if value in ARCHITECTURES:
+        return float(GENERATIONS.index(ARCHITECTURES[value]))
+    bits = {name: width for form, (column, width, _) in PRECISION_FORMS.items() for name in (form, column)}
+    return -bits[value] if value in bits else None
+
+
 def precision_names() -> list[str]:
     """Every precision form the kit knows, sorted."""
     return sorted(PRECISION_FORMS)

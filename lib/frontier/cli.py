@@ -351,11 +351,16 @@ def _print_attribution(document: dict[str, Any]) -> None:
     span = document["domain"]["interactivity_tok_s_user"]
     where = "no common interactivity" if span is None else f"{span[0]:.3g} to {span[1]:.3g} tokens/s/user"
     print(f"{document['evidence']}, {document['metric']} tokens/s/GPU at equal interactivity ({where})")
+    print("levels: " + ", ".join(f"{lever['name']} {'|'.join(lever['baseline'])} -> {'|'.join(lever['target'])}" for lever in document["levers"]))
     title = "Shapley shares" if document["method"] == "shapley" else "contributions along the observed path"
     _rows(f"{title} (ratio, 95 % interval)", [*((s["lever"], _ratio(s)) for s in document["shares"]), ("product", _ratio(document["total"]))])
-    lost = [cell for cell in document["cells"] if cell["status"] != "done"]
-    if lost:
-        _rows("cells without points", [(cell["cell"], f"{cell['status']}: {cell['reason']}") for cell in lost])
+    lost: dict[str, list[str]] = {}
+    for cell in document["cells"]:
+        if cell["status"] != "done":
+            lost.setdefault(f"{cell['status']}: {cell['reason']}", []).append(cell["cell"])
+    for reason, names in lost.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        print(f"{len(names)} cell{'s' if len(names) > 1 else ''} {reason} ({shown})")
     if document["companion"]:
         print()
         _print_attribution(document["companion"])

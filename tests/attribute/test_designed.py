@@ -218,6 +218,10 @@ def test_levels_are_inferred_only_where_plain() -> None:
     table["draft_len"] = np.where(table["a"] == "new", 3, 0)
     found = {spec.name: (spec.baseline, spec.target) for spec in parse_levers(table, ["disagg", "draft_len", "a"], {}, {})}
     assert found == {"disagg": (("false",), ("true",)), "draft_len": (("0",), ("3",)), "a": (("old",), ("new",))}
+    table["precision"] = np.where(table["a"] == "new", "fp8", "fp4")
+    table["hardware"] = np.where(table["a"] == "new", "h200_sxm", "gb200")
+    newest = {spec.name: (spec.baseline, spec.target) for spec in parse_levers(table, ["precision", "hardware"], {}, {})}
+    assert newest == {"precision": (("fp8",), ("fp4",)), "hardware": (("h200_sxm",), ("gb200",))}
     with pytest.raises(UsageError, match="has 8 values"):
         parse_levers(table, ["concurrency"], {}, {})
     chosen = parse_levers(table, ["concurrency"], {"concurrency": "1|2"}, {"concurrency": "64"})[0]

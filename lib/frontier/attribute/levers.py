@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frontier.attribution import MAX_PLAYERS
-from frontier.catalog import infeasible_precision
+from frontier.catalog import infeasible_precision, seniority
 from frontier.errors import UsageError
 
 SEPARATOR = "|"
@@ -53,7 +53,8 @@ def parse_levers(
     """Lever specifications from column names and ``column=value`` choices, levels filled in where the table leaves no doubt.
 
     A lever whose column has exactly two values needs no choice when their order is plain: false before true, ``none`` before anything,
-    ``baseline`` before ``target``, numbers rising, otherwise the value of the table's first row is the baseline.
+    ``baseline`` before ``target``, more bits before fewer, older GPUs before newer, numbers rising; otherwise the value of the table's first row
+    is the baseline.
 
     Raises
     ------
@@ -116,6 +117,9 @@ def _plain_order(values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...
     for start in ("false", "none", "baseline", "aggregated"):
         if second == start:
             first, second = second, first
+    ages = seniority(first), seniority(second)
+    if ages[0] is not None and ages[1] is not None and ages[0] > ages[1]:
+        first, second = second, first
     try:
         if float(first) > float(second):
             first, second = second, first
