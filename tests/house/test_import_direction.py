@@ -12,7 +12,7 @@ LIB = Path(__file__).parents[2] / "lib" / "frontier"
 LEVELS = {
     "__init__": 0, "errors": 0, "units": 0,
     "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1,
-    "schema": 2, "config": 2, "snapshots": 2, "provenance": 2,
+    "schema": 2, "config": 2, "snapshots": 2, "shift_record": 2, "provenance": 2,
     "evidence": 3, "engines": 3, "store": 3,
     "attribute": 4, "shift": 4, "plan": 4, "report": 4, "progress": 4,
     "places": 5, "runner": 5, "session": 5,

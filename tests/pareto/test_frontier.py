@@ -136,6 +136,13 @@ def test_shift_log_mean_by_hand() -> None:
     assert moved.log_ratio == pytest.approx(np.log(2.0))
 
 
+def test_attained_log_mean_by_hand() -> None:
+    # Staircases over the overlap [1, 3]: before is 8 up to 1 and 4 up to 3, after twice that up to 1 and three times up to 3.
+    moved = shift(Frontier.of([1.0, 3.0], [8.0, 4.0]), Frontier.of([1.0, 3.0], [16.0, 12.0]), grid_points=3)
+    # Grid 1, 2, 3 with ratios 2, 3, 3; trapezoid weights 1/4, 1/2, 1/4.
+    assert np.exp(moved.log_ratio_attained) == pytest.approx(2**0.25 * 3**0.75)
+
+
 def test_ranges_that_do_not_overlap_give_no_ratio() -> None:
     moved = shift(Frontier.of([1.0, 2.0], [9.0, 8.0]), Frontier.of([5.0, 6.0], [4.0, 3.0]))
     assert moved.overlap is None

@@ -10,10 +10,11 @@ import numpy as np
 
 from frontier.attribute.coalitions import Coalitions
 from frontier.attribute.levers import LeverSpec, cell_levers
-from frontier.attribution import area_bounds, interval, number, ratio_bounds
+from frontier.attribution import interval, number, ratio_bounds
 from frontier.evidence.noise import Drawn
 from frontier.pareto import area, grid_over, shift
 from frontier.pareto.interpolation import FloatArray
+from frontier.shift_record import shift_record
 
 
 @dataclass(frozen=True)
@@ -119,37 +120,7 @@ def shift_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
     moved = shift(
         game.frontier(0), game.frontier(last), grid_points=grid_points, curves=(lambda x: game.curve(0, x), lambda x: game.curve(last, x))
     )
-    headline: FloatArray | None = None
     per_point: FloatArray | None = None
     if drawn.draws is not None and len(moved.grid):
         per_point = np.log(game.drawn(last, moved.grid, drawn)) - np.log(game.drawn(0, moved.grid, drawn))
-        with np.errstate(invalid="ignore"):
-            defined = ~np.isnan(per_point)
-            headline = np.where(defined, per_point, 0.0).sum(axis=1) / defined.sum(axis=1)
-    value = number(moved.log_ratio)
-    beside = _drawn_ends(game, drawn, grid_points)
-    return {
-        "schema": "frontier.shift/1",
-        "metric": metric,
-        "ratio": None if value is None else {"value": float(np.exp(value)), "ci95": ratio_bounds(headline, confidence)},
-        "reason": "" if value is not None else "the two frontiers share no interactivity",
-        "peak_ratio": moved.peak_ratio,
-        "peak_ratio_ci95": ratio_bounds(beside.get("peak"), confidence),
-        "max_interactivity_ratio": moved.max_interactivity_ratio,
-        "max_interactivity_ratio_ci95": ratio_bounds(beside.get("reach"), confidence),
-        "hypervolume_ratio": moved.hypervolume_ratio,
-        "hypervolume_ratio_ci95": area_bounds(beside.get("area"), np.log(moved.hypervolume_ratio), confidence),
-        "hypervolume_reference": list(moved.reference),
-        "overlap_tok_s_user": None if moved.overlap is None else list(moved.overlap),
-        "newly_reached_tok_s_user": None if moved.newly_reached is None else list(moved.newly_reached),
-        "by_interactivity": [
-            {
-                "interactivity_tok_s_user": float(x),
-                "before": float(before),
-                "after": float(after),
-                "ratio": float(after / before),
-                "ci95": ratio_bounds(None if per_point is None else per_point[:, i], confidence),
-            }
-            for i, (x, before, after) in enumerate(zip(moved.grid, moved.before, moved.after, strict=True))
-        ],
-    }
+    return shift_record(moved, per_point, _drawn_ends(game, drawn, grid_points), confidence, metric)

@@ -22,6 +22,8 @@ class Shift:
     before, after : float array, shape (m,), tokens/s/GPU
     log_ratio : float
         Mean of log(after / before) over the overlap, uniform in interactivity; NaN without overlap.
+    log_ratio_attained : float
+        The same between the two staircases, which assume nothing between the points.
     peak_ratio, max_interactivity_ratio, hypervolume_ratio : float
     reference : (float, float)
         Reference point of the hypervolume, tokens/s/user and tokens/s/GPU.
@@ -34,6 +36,7 @@ class Shift:
     before: FloatArray
     after: FloatArray
     log_ratio: float
+    log_ratio_attained: float
     peak_ratio: float
     max_interactivity_ratio: float
     hypervolume_ratio: float
@@ -106,6 +109,7 @@ def shift(
         before=low,
         after=high,
         log_ratio=float(mean_over(grid, np.log(high / low))) if len(grid) else float("nan"),
+        log_ratio_attained=float(mean_over(grid, np.log(after.attained(grid) / before.attained(grid)))) if len(grid) else float("nan"),
         peak_ratio=after.peak / before.peak,
         max_interactivity_ratio=after.reach / before.reach,
         hypervolume_ratio=after.hypervolume(reference) / before.hypervolume(reference),

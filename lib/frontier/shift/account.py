@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from frontier.attribution import MAX_PLAYERS, area_bounds, number, ratio_bounds, shapley
+from frontier.attribution import MAX_PLAYERS, number, ratio_bounds, shapley
 from frontier.errors import PointsError, UsageError
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
@@ -17,9 +17,9 @@ from frontier.integrity import CHECKS
 from frontier.pareto import Frontier, area, frontier_values, grid_over, mean_over, overlap, shift
 from frontier.pareto.interpolation import FloatArray
 from frontier.shift.classes import classify
+from frontier.shift_record import defined_mean, shift_record
 from frontier.snapshots import Snapshot, one_question, usable_rows
 
-SCHEMA = "frontier.shift/1"
 # Margins of the MLPerf Endpoints draft: within them two results of one system (of two systems) are not told apart.
 MARGIN_SAME_SYSTEM, MARGIN_OTHER_SYSTEM = 0.05, 0.10
 
@@ -75,39 +75,14 @@ def account(
     both = pd.concat(frames, ignore_index=True)
     drawn = draw_errors(snapshots, both, resamples, seed, residuals)
     per_point = _drawn_ratio(drawn, order, moved.grid)
-    headline = None if per_point is None else _defined_mean(per_point)
-    value = number(moved.log_ratio)
-    beside = _drawn_ends(drawn, order, grid_points)
     causes = sorted({k[1] for k in order}, key=_rank)
     factors, remainder = _factors(snapshots, order, causes, drawn, moved.log_ratio, moved.grid, confidence)
     margin = MARGIN_OTHER_SYSTEM if any(f["cause"] == "hardware" for f in factors) else MARGIN_SAME_SYSTEM
-    ratio = None if value is None else {"value": float(np.exp(value)), "ci95": ratio_bounds(headline, confidence)}
+    record = shift_record(moved, per_point, _drawn_ends(drawn, order, grid_points), confidence, metric)
     return {
-        "schema": SCHEMA,
-        "metric": metric,
+        **record,
         "evidence": {role: "+".join(sorted(set(f["evidence"].dropna()))) or "unstated" for role, f in zip(("before", "after"), frames, strict=True)},
-        "ratio": ratio,
-        "reason": "" if value is not None else "the two frontiers share no interactivity",
-        "state": _state(ratio, margin),
-        "peak_ratio": moved.peak_ratio,
-        "peak_ratio_ci95": ratio_bounds(beside.get("peak"), confidence),
-        "max_interactivity_ratio": moved.max_interactivity_ratio,
-        "max_interactivity_ratio_ci95": ratio_bounds(beside.get("reach"), confidence),
-        "hypervolume_ratio": moved.hypervolume_ratio,
-        "hypervolume_ratio_ci95": area_bounds(beside.get("area"), float(np.log(moved.hypervolume_ratio)), confidence),
-        "hypervolume_reference": list(moved.reference),
-        "overlap_tok_s_user": None if moved.overlap is None else list(moved.overlap),
-        "newly_reached_tok_s_user": None if moved.newly_reached is None else list(moved.newly_reached),
-        "by_interactivity": [
-            {
-                "interactivity_tok_s_user": float(x),
-                "before": float(low),
-                "after": float(high),
-                "ratio": float(high / low),
-                "ci95": ratio_bounds(None if per_point is None else per_point[:, i], confidence),
-            }
-            for i, (x, low, high) in enumerate(zip(moved.grid, moved.before, moved.after, strict=True))
-        ],
+        "state": _state(record["ratio"], margin),
         "factors": factors,
         "verdict": [f["cause"] for f in factors if _separated(f, margin)],
         "verdict_rule": _verdict_rule(factors, margin),
@@ -189,12 +164,6 @@ def _drawn_ends(drawn: Drawn, order: Sequence[Key], grid_points: int) -> dict[st
     }
 
 
-def _defined_mean(logs: FloatArray) -> FloatArray:
-    defined = ~np.isnan(logs)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(defined, logs, 0.0).sum(axis=1) / defined.sum(axis=1))
-
-
 def _factors(
     snapshots: Mapping[Key, Snapshot], order: Sequence[Key], causes: list[str], drawn: Drawn, whole: float, whole_grid: FloatArray, confidence: float
 ) -> tuple[list[dict[str, Any]], str]:
@@ -205,7 +174,7 @@ def _factors(
     if not any(side == 0 and cause != "coverage" for side, cause in order):
         logs = _drawn_ratio(drawn, order, whole_grid)
         entry = {"cause": "not_identifiable", "ratio": float(np.exp(whole)), "ci95": None, "points": sum(points.values())}
-        entry["ci95"] = ratio_bounds(None if logs is None else _defined_mean(logs), confidence)
+        entry["ci95"] = ratio_bounds(None if logs is None else defined_mean(logs), confidence)
         return [entry], "No configuration stands on both sides, so software, hardware and search space cannot be told apart."
     if len(causes) > MAX_PLAYERS:
         raise PointsError(f"{len(causes)} causes at once; at most {MAX_PLAYERS} can be split exactly", hint="compare closer snapshots")
@@ -225,7 +194,7 @@ def _factors(
     shares = shapley(values)
     sampled = None
     if drawn.draws is not None:
-        sampled = shapley(np.stack([_defined_mean(np.log(_drawn_values(drawn, keys, grid))) for keys in coalitions], axis=-1))
+        sampled = shapley(np.stack([defined_mean(np.log(_drawn_values(drawn, keys, grid))) for keys in coalitions], axis=-1))
     out = [
         {
             "cause": cause,
