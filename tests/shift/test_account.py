@@ -55,6 +55,13 @@ def test_engine_upgrade_at_the_same_configuration_is_software() -> None:
     assert document["state"] == "moved"
 
 
+def test_an_unknown_version_is_said() -> None:
+    document = account(series(image=None), series(1.3, image=None))
+    assert factors(document) == {"software": pytest.approx(1.3)}
+    assert any("neither engine version nor image" in note for note in document["notes"])
+    assert not any("neither engine version" in note for note in account(series(), series(1.3, image="v2"))["notes"])
+
+
 def test_search_space_is_told_from_software() -> None:
     # The upgrade gives 1.1 at the same configuration; a new parallelism gives 1.5 on top of it.
     after = join(series(1.1, image="v2"), series(1.1 * 1.5, image="v2", tp=4))

@@ -16,12 +16,16 @@ from frontier.evidence.residuals import ResidualModel
 from frontier.integrity import CHECKS
 from frontier.pareto import Frontier, area, frontier_values, grid_over, mean_over, overlap, shift
 from frontier.pareto.interpolation import FloatArray
-from frontier.shift.classes import classify
+from frontier.shift.classes import Classes, classify
 from frontier.shift_record import defined_mean, shift_record
 from frontier.snapshots import Snapshot, one_question, usable_rows
 
 # Margins of the MLPerf Endpoints draft: within them two results of one system (of two systems) are not told apart.
 MARGIN_SAME_SYSTEM, MARGIN_OTHER_SYSTEM = 0.05, 0.10
+UNKNOWN_VERSION = (
+    "Some rows name neither engine version nor image: what moved at an equal configuration is called software there because nothing else that "
+    "the tables record differs."
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def account(
     sides = [_side(table, metric, role, name) for table, role, name in zip((before, after), ("before", "after"), names, strict=True)]
     _same_question(sides, names)
     frames = [side.frame for side in sides]
-    snapshots, order = _snapshots(frames, metric)
+    classes = classify(frames[0], frames[1])
+    snapshots, order = _snapshots(frames, classes, metric)
     ends = [Frontier.of(*_points(snapshots, [k for k in order if k[0] == side])) for side in (0, 1)]
     moved = shift(ends[0], ends[1], grid_points=grid_points)
     both = pd.concat(frames, ignore_index=True)
@@ -88,7 +93,7 @@ def account(
         "verdict_rule": _verdict_rule(factors, margin),
         "checks": [record for side in sides for record in _check_records(side, metric)],
         "interval": {"method": drawn.method, "resamples": 0 if drawn.draws is None else resamples, "level": confidence, "seed": seed},
-        "notes": [note for note in [remainder, *_notes(sides)] if note],
+        "notes": [note for note in [remainder, UNKNOWN_VERSION if classes.unknown_version else "", *_notes(sides)] if note],
     }
 
 
@@ -113,9 +118,8 @@ def _same_question(sides: Sequence[Side], names: tuple[str, str]) -> None:
 Key = tuple[int, str]  # (side, cause): side 0 before, 1 after
 
 
-def _snapshots(frames: Sequence[pd.DataFrame], metric: str) -> tuple[dict[Key, Snapshot], list[Key]]:
+def _snapshots(frames: Sequence[pd.DataFrame], classes: Classes, metric: str) -> tuple[dict[Key, Snapshot], list[Key]]:
     """One snapshot per side and cause; rows are positions in the two frames laid end to end."""
-    classes = classify(frames[0], frames[1])
     out: dict[Key, Snapshot] = {}
     start = 0
     for side, (frame, labels) in enumerate(zip(frames, (classes.before, classes.after), strict=True)):

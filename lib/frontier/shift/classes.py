@@ -35,10 +35,13 @@ class Classes:
     ----------
     before, after : list of str, one per row of the two tables
         ``matched:<cause>``, ``new:<cause>`` (after only) or ``gone`` (before only).
+    unknown_version : bool
+        Whether a configuration that stands on both sides has a row that names neither engine version nor image.
     """
 
     before: list[str]
     after: list[str]
+    unknown_version: bool
 
 
 def classify(before: pd.DataFrame, after: pd.DataFrame) -> Classes:
@@ -61,7 +64,7 @@ def classify(before: pd.DataFrame, after: pd.DataFrame) -> Classes:
         unseen = is_after & ~np.isin(setting, setting[~is_after])
         label[unseen] = f"new:lever:{name}" if same_software and name in SAME_SOFTWARE_LEVERS else f"new:search_space:{name}"
     label[on_both] = matched[code[on_both]]
-    return Classes(label[~is_after].tolist(), label[is_after].tolist())
+    return Classes(label[~is_after].tolist(), label[is_after].tolist(), bool((on_both & (version < 0)).any()))
 
 
 def _shared_columns(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
