@@ -273,6 +273,8 @@ def lab(
     if importlib.util.find_spec("jupyterlab") is None:
         raise MachineError("JupyterLab is not installed in this environment", hint="make lab, or pip install 'frontier-kit[lab]'")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", str(conf_dir().parent / "notebooks")]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # containers run as root; the server listens on this machine only and asks for its token
     raise typer.Exit(subprocess.call(command if browser else [*command, "--no-browser"]))
 
 

@@ -56,16 +56,29 @@ def step_tables(document: Document, points: pd.DataFrame) -> list[tuple[str, Tab
     every = pd.concat([frame for _, frame in found]) if found else points.iloc[:0]
     varying, constant = _split_columns(every)
     caption = f"The same in all steps: {'; '.join(constant)}." if constant else ""
-    heads = ("Tokens/s/user", upper_first(METRIC_LONG[str(document["metric"])]), *(_COLUMNS[name] for name in varying))
+    banded = any(step.get("ci95_tput_tok_s_gpu") for step, _ in found)
+    heads = ["Tokens/s/user", upper_first(METRIC_LONG[str(document["metric"])]), *(["95 % interval"] if banded else [])]
+    numeric = frozenset({*range(len(heads)), *(i + len(heads) for i, name in enumerate(varying) if pd.api.types.is_numeric_dtype(every[name]))})
+    heads += [_COLUMNS[name] for name in varying]
     tables = []
     for step, frame in found:
         body = []
         for _, row in frame.iterrows():
             x, y = _float(row[INTERACTIVITY]), _float(row[metric])
-            body.append([numeric_cell(x, quantity(x)), numeric_cell(y, quantity(y)), *(_cell(row[name]) for name in varying)])
-        numeric = frozenset({0, 1, *(i + 2 for i, name in enumerate(varying) if pd.api.types.is_numeric_dtype(every[name]))})
-        tables.append((step_title(document, step), Table(heads, body, caption, numeric)))
+            band = [_band_cell(step, x)] if banded else []
+            body.append([numeric_cell(x, quantity(x)), numeric_cell(y, quantity(y)), *band, *(_cell(row[name]) for name in varying)])
+        tables.append((step_title(document, step), Table(tuple(heads), body, caption, numeric)))
     return tables
+
+
+def _band_cell(step: Document, x: float) -> Cell:
+    """The interval of the step's throughput at an interactivity, log-linear between the places where it was computed."""
+    at = np.array(step.get("curve_interactivity_tok_s_user") or [], dtype=float)
+    band = step.get("ci95_tput_tok_s_gpu")
+    if not band or not len(at):
+        return Cell("not defined")
+    low, high = (float(np.exp(np.interp(x, at, np.log(np.array(side, dtype=float))))) for side in band)
+    return Cell("not defined") if math.isnan(low + high) else Cell(f"{quantity(low)} to {quantity(high)}", low)
 
 
 def _split_columns(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
