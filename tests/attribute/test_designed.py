@@ -12,6 +12,7 @@ import pytest
 
 from frontier.attribute import LeverSpec, attribute, parse_levers
 from frontier.errors import PointsError, UsageError
+from frontier.evidence.residuals import ResidualModel
 from frontier.records import normalize_points
 
 BATCHES = np.array([1, 2, 4, 8, 16, 32, 64, 128.0])
@@ -158,6 +159,20 @@ def test_no_replicates_no_interval() -> None:
     document = attribute(closed_form({"a": 2.0}), levers(["a"]))
     assert document["total"]["ci95"] is None
     assert document["interval"]["method"].startswith("no interval")
+
+
+def test_predicted_points_carry_the_models_error_where_it_is_known() -> None:
+    table = closed_form({"a": 2.0}).assign(evidence="predicted", engine="trtllm", hardware="h200_sxm", precision="fp8", disagg=False)
+    table["replicate"] = pd.NA
+    document = attribute(normalize_points(table, origin="test"), levers(["a"]), residuals=ResidualModel(), resamples=400)
+    low, high = document["total"]["ci95"]
+    assert low < 2.0 < high
+    # Both cells share the error of their group, so the ratio is far surer than either throughput.
+    band = document["steps"][0]["ci95_tput_tok_s_gpu"]
+    assert high / low < (band[1][-1] / band[0][-1]) ** 1.5
+    elsewhere = attribute(normalize_points(table.assign(engine="vllm"), origin="test"), levers(["a"]), residuals=ResidualModel())
+    assert elsewhere["total"]["ci95"] is None
+    assert elsewhere["interval"]["method"] == "no interval: the prediction error is known for trtllm, not for vllm"
 
 
 def test_pooled_repeats_do_not_inflate_the_frontier() -> None:

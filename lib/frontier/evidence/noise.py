@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frontier.attribution import LaunchNoise
-from frontier.evidence.residuals import ResidualKey, ResidualModel
+from frontier.evidence.residuals import BACKEND, ResidualKey, ResidualModel
 from frontier.pareto.interpolation import FloatArray
 from frontier.snapshots import Snapshot
 
@@ -82,6 +82,9 @@ def draw_errors(
     if set(frame["evidence"].dropna()) == {"predicted"}:
         if residuals is None:
             return Drawn(snapshots, None, "no interval: predicted points, and no residual model given")
+        others = sorted({str(engine) for engine in frame["engine"].fillna("an unnamed engine")} - {BACKEND})
+        if others:
+            return Drawn(snapshots, None, f"no interval: the prediction error is known for {BACKEND}, not for {', '.join(others)}")
         both, shared = _model_error(snapshots, frame, resamples, rng, residuals)
         return Drawn(snapshots, both, MODEL_METHOD.format(resamples=resamples), shared)
     noise = LaunchNoise([(s.x, s.y) for s in snapshots.values()])
