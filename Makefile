@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint type docs notebooks lab figures lock clean
+.PHONY: help demo test test-quick lint type docs notebooks strip lab figures lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ docs: $(VENV)/dev.stamp  ## run every command of README and docs
 
 notebooks: $(VENV)/dev.stamp  ## run every notebook on the smoke experiment
 	$(BIN)/python -m pytest tests/notebooks
+
+strip: $(VENV)/dev.stamp  ## take outputs and counts out of the notebooks before a commit
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 lab: $(VENV)/lab.stamp  ## open JupyterLab on the notebooks
 	$(BIN)/frontier lab
