@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from frontier.errors import PointsError
+from frontier.errors import PointsError, UsageError
 
-SCHEMA_VERSION = 1
 EVIDENCE = ("measured", "published", "predicted", "simulated")
 METRICS = {"total": "total_tput_tok_s_gpu", "output": "output_tput_tok_s_gpu"}
 INTERACTIVITY = "interactivity_tok_s_user"
@@ -230,6 +229,23 @@ def _goes_with_replicate(frame: pd.DataFrame, known: list[str], name: str) -> bo
     if not several.any():
         return False
     return bool((table[several].groupby(["key", "value"])["replicate"].nunique() < 2).all())
+
+
+def check_metric(metric: str) -> None:
+    """Refuse anything but the throughput metrics ``total`` and ``output``.
+
+    Raises
+    ------
+    UsageError
+        Naming the value and the valid ones.
+    """
+    if metric not in METRICS:
+        raise UsageError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+
+
+def evidence_of(frame: pd.DataFrame) -> str:
+    """The kinds of evidence of a table's rows joined by ``+``, or ``unstated``."""
+    return "+".join(sorted(set(frame["evidence"].dropna()))) or "unstated"
 
 
 def usable(frame: pd.DataFrame, metric: str) -> pd.Series[bool]:

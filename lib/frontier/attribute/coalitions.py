@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,15 +41,21 @@ class Coalitions:
 
         A coalition that holds no cell is replaced by its largest feasible part (:func:`frontier.attribution.feasible_part`).
         """
-        found = self._available(coalition)
-        if found:
-            return found
-        part = feasible_part(coalition, lambda s: bool(self._available(s)), range(len(self.specs)))
-        return self._available(part)
+        own = self._own_cells
+        return own[coalition] or own[feasible_part(coalition, lambda s: bool(own[s]), range(len(self.specs)))]
 
     def restricted(self) -> list[int]:
         """Coalitions that hold no cell of their own and stand for their feasible part."""
-        return [s for s in range(self.size) if not self._available(s)]
+        return [s for s, own in enumerate(self._own_cells) if not own]
+
+    # Every coalition asks for the cells and curves of its parts; both are worked out once per game.
+    @cached_property
+    def _own_cells(self) -> list[list[int]]:
+        return [self._available(s) for s in range(self.size)]
+
+    @cached_property
+    def _cell_frontiers(self) -> dict[int, Frontier]:
+        return {cell: snapshot.frontier() for cell, snapshot in self.cells.items()}
 
     def _available(self, coalition: int) -> list[int]:
         free = [1 << i for i, spec in enumerate(self.specs) if coalition >> i & 1 and spec.mode == "unlocked"]
@@ -77,7 +84,7 @@ class Coalitions:
         """
         members = self.members(coalition)
         union = self.frontier(coalition).interpolated(grid, attain=True)
-        parts = [self.cells[cell].frontier().interpolated(grid, attain=True) for cell in members] if len(members) > 1 else []
+        parts = [self._cell_frontiers[cell].interpolated(grid, attain=True) for cell in members] if len(members) > 1 else []
         return _best(union, parts)
 
     def drawn(self, coalition: int, grid: FloatArray, drawn: Drawn, cache: Cache | None = None) -> FloatArray:
@@ -101,7 +108,6 @@ class Coalitions:
         values = [drawn.values(cell) for cell in members]
         x, y = (np.concatenate([pair[axis] for pair in values], axis=1) for axis in (0, 1))
         return _best(frontier_values(x, y, grid, attain=True), [known[cell][0] for cell in members])
-
 
     def drawn_reach(self, coalition: int, drawn: Drawn) -> FloatArray:
         """Largest interactivity of a coalition under drawn errors, shape (resamples,)."""

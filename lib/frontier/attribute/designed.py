@@ -17,6 +17,8 @@ from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.pareto import grid_over, mean_over, overlap
 from frontier.pareto.interpolation import FloatArray
+from frontier.records import check_metric, evidence_of
+from frontier.shift_record import defined_mean
 from frontier.snapshots import Snapshot, one_question, usable_rows
 
 SCHEMA = "frontier.attribution/1"
@@ -101,7 +103,7 @@ def attribute(
     notes = _notes(points, frame, number_of, estimate, game, status, path)
     return {
         "schema": SCHEMA,
-        "evidence": "+".join(sorted(set(frame["evidence"].dropna()))) or "unstated",
+        "evidence": evidence_of(frame),
         "metric": metric,
         "method": "ladder" if path else "shapley",
         "levers": [_lever_document(spec) for spec in specs],
@@ -134,8 +136,7 @@ def attribute(
 
 
 def _check_arguments(metric: str, missing: str, resamples: int, confidence: float, grid_points: int) -> None:
-    if metric not in ("total", "output"):
-        raise UsageError(f"metric must be total or output, got {metric!r}")
+    check_metric(metric)
     if missing not in ("error", "restrict", "ladder"):
         raise UsageError(f"missing must be error, restrict or ladder, got {missing!r}")
     if resamples < 100:
@@ -198,9 +199,8 @@ def _estimate(
         drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn, cache)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
         # A resample counts only where all its frontiers are defined, so that shares keep adding up; one defined nowhere counts as undefined.
         defined = ~np.isnan(drawn_logs).any(axis=-1, keepdims=True)
-        ratios = np.where(defined, drawn_logs - drawn_logs[..., :1], 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sampled = ratios.sum(axis=1) / defined.sum(axis=1)
+        ratios = np.where(defined, drawn_logs - drawn_logs[..., :1], np.nan)
+        sampled = defined_mean(ratios.swapaxes(1, 2))
     return Estimate(span, grid, curves, values, sampled, confidence), drawn
 
 

@@ -26,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from frontier.report.document import Document, rows
 from frontier.report.wording import evidence_short
 
-INK, MUTED, FAINT, PAPER = "#1c2530", "#5d6773", "#d9dde1", "#ffffff"
+INK, MUTED, PAPER = "#1c2530", "#5d6773", "#ffffff"
 BASELINE_COLOR = "#9aa3ad"
 
 _CSS_DPI = 96  # a CSS pixel is 1/96 inch

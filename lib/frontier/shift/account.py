@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from frontier.attribution import MAX_PLAYERS, number, ratio_bounds, shapley
-from frontier.errors import PointsError, UsageError
+from frontier.errors import PointsError
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.integrity import CHECKS
 from frontier.pareto import Frontier, area, frontier_values, grid_over, mean_over, overlap, shift
 from frontier.pareto.interpolation import FloatArray
+from frontier.records import check_metric, evidence_of
 from frontier.shift.classes import Classes, classify
 from frontier.shift_record import defined_mean, shift_record
 from frontier.snapshots import Snapshot, one_question, usable_rows
@@ -68,8 +69,7 @@ def account(
     UsageError
         For an unknown metric.
     """
-    if metric not in ("total", "output"):
-        raise UsageError(f"metric must be total or output, got {metric!r}")
+    check_metric(metric)
     sides = [_side(table, metric, role, name) for table, role, name in zip((before, after), ("before", "after"), names, strict=True)]
     _same_question(sides, names)
     frames = [side.frame for side in sides]
@@ -86,7 +86,7 @@ def account(
     record = shift_record(moved, per_point, _drawn_ends(drawn, order, grid_points), confidence, metric)
     return {
         **record,
-        "evidence": {role: "+".join(sorted(set(f["evidence"].dropna()))) or "unstated" for role, f in zip(("before", "after"), frames, strict=True)},
+        "evidence": {role: evidence_of(frame) for role, frame in zip(("before", "after"), frames, strict=True)},
         "state": _state(record["ratio"], margin),
         "factors": factors,
         "verdict": [f["cause"] for f in factors if _separated(f, margin)],

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from frontier.errors import ConfigError
 
 SEARCH_SPACES = ("tp_only", "tp8", "node", "domain", "task_default")
-ROLES = ("aggregated", "prefill", "decode")
 NODE_GPUS = 8
 _RACK_SYSTEMS = ("gb200", "gb300")
 _EXTRA_PIPELINE_FAMILIES = ("DEEPSEEKV32", "DEEPSEEKV4")
@@ -69,7 +68,7 @@ def layouts(
     space : str
         One of ``SEARCH_SPACES``.
     role : str
-        One of ``ROLES``.
+        ``aggregated``, ``prefill`` or ``decode``.
     max_gpus, domain_gpus : int
         GPU budget of the deployment; GPUs of the scale-up domain.
     wide_ep : bool

@@ -20,7 +20,6 @@ DATED_MULTIPLIED = "export_2026_04_06"  # InferenceX export; GPU counts of exper
 DATED_PLAIN = "export_2026_03_25"  # InferenceX export; GPU counts as they are
 GAP_INFERENCEX = "gap_inferencex"  # InferenceX rows again, rounded to 0.01 ms
 GAP_OWN = "gap_own"  # NVIDIA's own runs, fixed request lengths
-INFERENCEX_KINDS = (DATABASE_DUMP, DATED_MULTIPLIED, DATED_PLAIN, GAP_INFERENCEX)
 _SOURCES = {
     "db-dump/2026-04-27": DATABASE_DUMP,
     "source_file=2026-04-06.csv": DATED_MULTIPLIED,

@@ -19,7 +19,6 @@ from frontier.records import normalize_points
 from frontier.units import MS_PER_S
 
 INFERENCEX_MEAN_LENGTH_FRACTION = 0.9  # lengths are uniform between 80 and 100 % of nominal (InferenceX benchmark client, random_range_ratio 0.8)
-ATTRIBUTION = "InferenceX by SemiAnalysis (Apache-2.0), as carried in NVIDIA's aiconfigurator-core"
 _R1_ID_PREFIX = "dsr1_"  # InferenceX's key for DeepSeek-R1-0528, which the database dump's rows carry under DeepSeek-V3
 
 FLAGS = {
