@@ -1,0 +1,5 @@
+"""``python -m frontier.cli``."""
+
+from frontier.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""What commands are given: lists, pairs and points tables from the command line."""
+
+# Imports of the library stand in the functions: `frontier --help` and a mistyped command must not wait for pandas, papermill and matplotlib.
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frontier.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from frontier.evidence.residuals import ResidualModel
+
+
+def listed(text: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def choices(text: str, option: str) -> dict[str, str]:
+    """The pairs of a list ``a=x,b=y``; UsageError for anything else."""
+    out = {}
+    for pair in listed(text):
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"{option} takes lever=value pairs, got {pair!r}", hint=f"{option} precision=fp8,tp=8")
+        out[name.strip()] = value.strip()
+    return out
+
+
+def read_table(path: Path, where: Sequence[str] | None) -> pd.DataFrame:
+    """The points table of a file, cut down to the rows that every ``COLUMN=VALUE`` of ``where`` keeps."""
+    from frontier.attribute.levers import as_text
+    from frontier.records import read_points
+
+    table = read_points(path)
+    for pair in where or []:
+        column, equals, value = pair.partition("=")
+        if not equals or column not in table:
+            raise UsageError(f"--where takes COLUMN=VALUE with a column of the table, got {pair!r}", hint=f"columns: {', '.join(map(str, table))}")
+        text = as_text(table[column])
+        if not (text == value).any():
+            raise UsageError(
+                f"no row of {path} has {column}={value}", hint=f"values there are: {', '.join(sorted(map(str, text.dropna().unique()))[:12])}"
+            )
+        table = table[(text == value).fillna(False).astype(bool)].reset_index(drop=True)
+    return table
+
+
+def residuals(*tables: pd.DataFrame) -> ResidualModel | None:
+    """The prediction model's error, when a table holds predicted points."""
+    if not any((table["evidence"] == "predicted").any() for table in tables):
+        return None
+    from frontier.evidence.residuals import ResidualModel
+
+    return ResidualModel()

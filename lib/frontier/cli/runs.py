@@ -1,0 +1,162 @@
+"""Commands on experiments and their runs: plan, run, status, report, lab."""
+
+# Imports of the library stand in the functions: `frontier --help` and a mistyped command must not wait for pandas, papermill and matplotlib.
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frontier.cli.app import Json, Overrides, app
+from frontier.cli.show import print_attribution, print_json, print_table
+from frontier.errors import FrontierError, UsageError
+
+
+def _experiment(overrides: Sequence[str] | None) -> tuple[str, list[str]]:
+    words = list(overrides or [])
+    named = [word.split("=", 1)[1] for word in words if word.startswith("experiment=")]
+    if len(named) != 1 or not named[0]:
+        from frontier.config import experiments
+
+        raise UsageError(
+            "name one experiment" if not named else f"experiment is named {len(named)} times",
+            hint=f"experiment=NAME with NAME one of {', '.join(experiments())}",
+        )
+    return named[0], [word for word in words if not word.startswith("experiment=")]
+
+
+@app.command()
+def plan(overrides: Overrides = None, as_json: Json = False) -> None:
+    """Print variants, trials, points and the GPU-hours they would take; start nothing."""
+    from frontier.config import compose
+    from frontier.plan import make_plan
+
+    name, rest = _experiment(overrides)
+    found = make_plan(compose(name, rest))
+    if as_json:
+        print_json(found.to_dict())
+        return
+    table = found.table()
+    print_table(table, title=f"{found.name} ({found.digest[:8]}), design {found.design}")
+    trials = int(table["trials"].sum())
+    print(f"{trials} trials, {found.gpu_hours:g} GPU-hours here; {found.gpu_hours_note}")
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress display")] = False,
+) -> None:
+    """Run an experiment through its notebooks; continue it where it was interrupted; return it when it is complete."""
+    from frontier.runner import run_experiment
+
+    name, rest = _experiment(overrides)
+    result = run_experiment(name, rest, progress=not quiet)
+    document = json.loads((result.run.path / "attribution.json").read_text(encoding="utf-8"))
+    if as_json:
+        print_json(
+            {
+                "schema": "frontier.run/1",
+                "run_id": result.run.run_id,
+                "path": str(result.run.path),
+                "status": result.status,
+                "reused": result.reused,
+                "failed": list(result.failed),
+                "total": document["total"],
+                "shares": document["shares"],
+                "report": str(result.run.path / "report.html"),
+            }
+        )
+    else:
+        if result.reused:
+            print("complete already: nothing was computed", file=sys.stderr)
+        print_attribution(document)
+        print(f"\nreport: {result.run.path / 'report.html'}")
+    if result.failed:
+        raise _failed_trials(result.failed, result.run.path)
+
+
+def _failed_trials(failed: Sequence[str], path: Path) -> FrontierError:
+    from frontier.errors import RunError
+
+    return RunError(
+        f"{len(failed)} variant{'s' if len(failed) != 1 else ''} failed: {', '.join(failed)}",
+        origin=str(path / "trials"),
+        hint="read error.txt of the trial; the same command tries the failed trials again",
+    )
+
+
+@app.command()
+def status(
+    run_id: Annotated[str, typer.Argument(help="a run; without it all runs are listed")] = "",
+    artifacts: Annotated[Path, typer.Option("--artifacts", help="folder of the runs")] = Path("artifacts"),
+    as_json: Json = False,
+) -> None:
+    """List the runs, or show one run's trials: done, failed, left."""
+    from frontier.progress import count_trials
+    from frontier.store import Store
+
+    store = Store(artifacts)
+    if run_id:
+        store.find_run(run_id=run_id)
+    rows = []
+    for found in [r for r in store.list_runs() if run_id in ("", r.run_id)]:
+        total = sum(len((found.plan.get(part) or {}).get("trials", [])) for part in ("main", "companion"))
+        count = count_trials(found, total)
+        failed = sum((found.trial_record(d) or {}).get("status") == "failed" for d in found.trial_digests())
+        state = (found.manifest or {}).get("status", "unfinished")
+        counts = {"trials": total, "done": count.done - failed, "failed": failed, "left": total - count.done}
+        rows.append({"run_id": found.run_id, "status": state, **counts})
+    if as_json:
+        print_json({"schema": "frontier.status/1", "runs": rows})
+    elif not rows:
+        print(f"no runs in {artifacts}", file=sys.stderr)
+    else:
+        import pandas as pd
+
+        print_table(pd.DataFrame(rows))
+
+
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(help="a run; without it the newest of the experiment")] = "",
+    experiment: Annotated[str, typer.Option("--experiment", help="the newest run of this experiment")] = "",
+    artifacts: Annotated[Path, typer.Option("--artifacts", help="folder of the runs")] = Path("artifacts"),
+) -> None:
+    """Print the path of a run's report; write it when it is not there yet."""
+    from frontier.report import write_report
+    from frontier.store import Store
+
+    found = Store(artifacts).find_run(experiment or None, run_id)
+    page = found.path / "report.html"
+    if not page.exists():
+        if not (found.path / "attribution.json").exists():
+            raise UsageError(f"run {found.run_id} has no attribution yet", hint=f"frontier run experiment={found.name}")
+        write_report(found.path)
+    print(page)
+
+
+@app.command()
+def lab(
+    port: Annotated[int, typer.Option("--port", help="port on 127.0.0.1")] = 8888,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open a browser")] = True,
+) -> None:
+    """Open JupyterLab on the notebooks, on this machine only."""
+    import importlib.util
+    import subprocess
+
+    from frontier.config import conf_dir
+    from frontier.errors import MachineError
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise MachineError("JupyterLab is not installed in this environment", hint="make lab, or pip install 'frontier-kit[lab]'")
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", str(conf_dir().parent / "notebooks")]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # containers run as root; the server listens on this machine only and asks for its token
+    raise typer.Exit(subprocess.call(command if browser else [*command, "--no-browser"]))

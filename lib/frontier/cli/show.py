@@ -1,0 +1,92 @@
+"""What commands print on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON document."""
+    print(json.dumps(document, indent=1, allow_nan=False))
+
+
+def print_table(frame: pd.DataFrame, title: str = "") -> None:
+    """A table; never cut to a width when the output is not a terminal."""
+    import pandas as pd
+
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in frame.columns:
+        table.add_column(str(column), justify="right" if frame[column].dtype.kind in "iuf" else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*("" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    # A pipe has no width of its own: tables must not be cut to 80 columns there.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def ratio_text(entry: dict[str, Any] | None) -> str:
+    """A ratio with its interval."""
+    if entry is None or entry.get("ratio", entry.get("value")) is None:
+        return "not defined"
+    value = entry.get("ratio", entry.get("value"))
+    bounds = entry.get("ci95")
+    return f"{value:.3g}x" + (f"  [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else "")
+
+
+def print_rows(title: str, pairs: Sequence[tuple[str, str]], echo: Callable[[str], None] = print) -> None:
+    """A title and its name-value lines."""
+    echo(title)
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, text in pairs:
+        echo(f"  {name:<{width}}  {text}")
+
+
+def print_attribution(document: dict[str, Any]) -> None:
+    """A ``frontier.attribution/1`` document."""
+    span = document["domain"]["interactivity_tok_s_user"]
+    where = "no common interactivity" if span is None else f"{span[0]:.3g} to {span[1]:.3g} tokens/s/user"
+    print(f"{document['evidence']}, {document['metric']} tokens/s/GPU at equal interactivity ({where})")
+    print("levels: " + ", ".join(f"{lever['name']} {'|'.join(lever['baseline'])} -> {'|'.join(lever['target'])}" for lever in document["levers"]))
+    title = "Shapley shares" if document["method"] == "shapley" else "contributions along the observed path"
+    shares = [(share["lever"], ratio_text(share)) for share in document["shares"]]
+    print_rows(f"{title} (ratio, 95 % interval)", [*shares, ("product", ratio_text(document["total"]))])
+    lost: dict[str, list[str]] = {}
+    for cell in document["cells"]:
+        if cell["status"] != "done":
+            lost.setdefault(f"{cell['status']}: {cell['reason']}", []).append(cell["cell"])
+    for reason, names in lost.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        print(f"{len(names)} cell{'s' if len(names) > 1 else ''} {reason} ({shown})")
+    if document["companion"]:
+        print()
+        print_attribution(document["companion"])
+
+
+def print_shift(document: dict[str, Any]) -> None:
+    """A ``frontier.shift/1`` document."""
+    ratio = document["ratio"]
+    print(f"{document['metric']} tokens/s/GPU at equal interactivity: {ratio_text(ratio)}" + (f" ({document['reason']})" if ratio is None else ""))
+    print_rows(
+        "beside it",
+        [
+            ("peak throughput", f"{document['peak_ratio']:.3g}x"),
+            ("largest interactivity", f"{document['max_interactivity_ratio']:.3g}x"),
+            ("hypervolume", f"{document['hypervolume_ratio']:.3g}x"),
+        ],
+    )
+    if document["factors"]:
+        print_rows("factors (ratio, 95 % interval)", [(f["cause"], f"{ratio_text(f)}  {f['points']} points") for f in document["factors"]])
+    print(f"verdict: {', '.join(document['verdict']) or 'nothing separated from noise'} ({document['verdict_rule']})")
+    for check in document["checks"]:
+        effect = "" if check["effect_ratio"] is None else f", frontier with/without them {check['effect_ratio']:.4g}x"
+        print(f"check {check['check']}: {check['points']} points of {check['side']}{effect}")
+    for note in document["notes"]:
+        print(f"note: {note}")
