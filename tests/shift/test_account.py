@@ -86,6 +86,63 @@ def test_mtp_with_a_new_image_is_search_space() -> None:
     assert document["verdict"] == ["search_space:mtp"]
 
 
+def test_a_lever_that_a_whole_side_pulled_at_an_unchanged_image() -> None:
+    document = account(series(), series(1.4, spec="mtp", draft_len=3))
+    assert factors(document) == {"lever:mtp": pytest.approx(1.4)}
+    # With another image beside it the two cannot be told apart, nor can two levers that were pulled at once.
+    together = account(series(), series(1.4, spec="mtp", image="v2"))
+    assert factors(together) == {"not_identifiable": pytest.approx(1.4)}
+    assert any("with mtp the engine's version changed" in note for note in together["notes"])
+    both = account(series(), series(1.4, spec="mtp", precision="fp4"))
+    assert factors(both) == {"not_identifiable": pytest.approx(1.4)}
+    assert any("changed in precision and mtp at once" in note for note in both["notes"])
+
+
+def test_a_new_layout_at_an_unchanged_image_is_search_space_even_without_a_match() -> None:
+    # Same software, so nothing else can have moved: new layout (ln1.7 + ln1.7) / 2, and what went, (0 + ln1) / 2.
+    document = account(series(), series(1.7, tp=4))
+    assert factors(document) == {"search_space:parallelism": pytest.approx(1.7), "coverage": pytest.approx(1.0)}
+    assert document["matched"]["configurations"] == 0
+    assert document["matched"]["ratio"] is None
+
+
+def test_a_new_load_of_a_known_layout_is_search_space_by_concurrency() -> None:
+    tp4 = series(1.2, tp=4)
+    before = join(series(), tp4[tp4["concurrency"] < 20])
+    document = account(before, join(series(), tp4))
+    assert factors(document)["search_space:concurrency"] > 1.02
+    assert product(document) == pytest.approx(document["ratio"]["value"])
+    assert document["verdict"] == ["search_space:concurrency"]
+
+
+def test_another_site_is_platform_and_another_engine_is_software() -> None:
+    document = account(series(site="a"), series(0.8, site="b"))
+    assert factors(document) == {"platform": pytest.approx(0.8)}
+    document = account(series(), series(0.8, engine="sglang", image="v9"))
+    assert factors(document) == {"software": pytest.approx(0.8)}
+
+
+def test_images_of_one_release_are_one_software_across_hardware() -> None:
+    before = series(hardware="mi325x", image="lmsysorg/sglang:v0.5.9-rocm700-mi30x")
+    document = account(before, series(2.0, hardware="mi355x", image="lmsysorg/sglang:v0.5.9-rocm700-mi35x"))
+    assert factors(document) == {"hardware": pytest.approx(2.0)}
+
+
+def test_a_rename_with_the_same_measurements_moves_nothing() -> None:
+    before = series(evidence="published")
+    document = account(before, series(evidence="published", engine="renamed", model="m-0528", precision="nvfp4", image="v2"))
+    assert document["ratio"]["value"] == pytest.approx(1.0)
+    assert document["verdict"] == []
+    assert any("8 rows of after repeat the measured values" in note for note in document["notes"])
+
+
+def test_the_matched_factor_stands_beside_the_order_free_one() -> None:
+    after = join(series(1.1, image="v2"), series(1.1 * 1.5, image="v2", tp=4))
+    matched = account(series(), after)["matched"]
+    assert matched["configurations"] == 8
+    assert matched["ratio"]["value"] == pytest.approx(1.1)
+
+
 def test_lost_points_are_coverage() -> None:
     before = join(series(), series(1.5, tp=4))
     document = account(before, series())

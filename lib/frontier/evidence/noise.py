@@ -1,4 +1,5 @@
-"""Where intervals come from: launches where there are replicates, the model's own error where points are predicted."""
+"""Where intervals come from: launches where there are replicates, the spread of a public record where there are none, the model's own error where
+points are predicted."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frontier.attribution import LaunchNoise
+from frontier.evidence.record_noise import RecordNoise, group_name
 from frontier.evidence.residuals import BACKEND, ResidualKey, ResidualModel
 from frontier.pareto.interpolation import FloatArray
 from frontier.snapshots import Snapshot
@@ -64,7 +66,12 @@ class Drawn:
 
 
 def draw_errors(
-    snapshots: Mapping[Any, Snapshot], frame: pd.DataFrame, resamples: int, seed: int, residuals: ResidualModel | None
+    snapshots: Mapping[Any, Snapshot],
+    frame: pd.DataFrame,
+    resamples: int,
+    seed: int,
+    residuals: ResidualModel | None,
+    record: RecordNoise | None = None,
 ) -> Drawn:
     """Draws of the log errors of every configuration of every snapshot.
 
@@ -77,6 +84,8 @@ def draw_errors(
     resamples, seed : int
     residuals : ResidualModel or None
         Needed for predicted points; without it they get no interval.
+    record : RecordNoise, optional
+        Noise of measured and published points of which none was repeated; by default the model that ships with the package.
     """
     rng = np.random.default_rng(seed)
     if set(frame["evidence"].dropna()) == {"predicted"}:
@@ -90,7 +99,7 @@ def draw_errors(
     noise = LaunchNoise([(s.x, s.y) for s in snapshots.values()])
     dof = noise.degrees_of_freedom
     if dof == 0:
-        return Drawn(snapshots, None, "no interval: no configuration was launched twice")
+        return _record_error(snapshots, frame, resamples, rng, RecordNoise.shipped() if record is None else record)
     margin = NEAR * _spread(snapshots)
     near = {name: s.near_frontier(margin) for name, s in snapshots.items()}
     drawn = LaunchNoise([(s.x, s.y) for s in near.values()]).draw(resamples, rng)
@@ -107,6 +116,46 @@ MODEL_METHOD = (
     "percentiles of {resamples} draws of the model's own error, measured against published silicon points: one error per system, precision "
     "and mode shared by its cells, under which the best cell is chosen, and one of each cell's own"
 )
+
+
+RECORD_METHOD = (
+    "percentiles of {resamples} draws of the noise model of the public record: no configuration was launched twice here, so the spread is that of "
+    "repeated nights of unchanged configurations in the InferenceX record"
+)
+MOST = 500  # configurations drawn at most
+LEAST = 1e-4  # a margin this small keeps the frontier alone
+_RECORDED = {"measured", "published"}
+
+
+def _record_error(
+    snapshots: Mapping[Any, Snapshot], frame: pd.DataFrame, resamples: int, rng: np.random.Generator, record: RecordNoise
+) -> Drawn:
+    """Draws of the record's noise, where every row was measured by somebody."""
+    used = frame.iloc[np.concatenate([s.rows for s in snapshots.values()])]
+    if used["evidence"].isna().any() or not set(used["evidence"]) <= _RECORDED:
+        return Drawn(snapshots, None, "no interval: no configuration was launched twice")
+    systems = used[["hardware", "engine"]].drop_duplicates().itertuples(index=False)
+    scales = [(record.knows(*system), record.scale(*system), record.scale(*system, coordinate="own"), group_name(*system)) for system in systems]
+    margin = NEAR * max(0.01, *(max(speed, own) for _, speed, own, _ in scales))
+    near = _nearest(snapshots, margin)
+    rows = np.unique(np.concatenate([s.rows for s in near.values()]))
+    x, y = record.draw(frame.iloc[rows], resamples, rng)
+    place = {name: np.searchsorted(rows, s.rows) for name, s in near.items()}
+    method = RECORD_METHOD.format(resamples=resamples)
+    unknown = sorted(name for known, *_, name in scales if not known)
+    if unknown:
+        method += f" (none of {', '.join(unknown)}: the wider spread over all its groups)"
+    return Drawn(near, {name: (x[:, at], y[:, at]) for name, at in place.items()}, method)
+
+
+def _nearest(snapshots: Mapping[Any, Snapshot], margin: float) -> dict[Any, Snapshot]:
+    """Configurations within a margin of the frontier, or within as large a part of it as keeps ``MOST`` of them."""
+    near = {name: s.near_frontier(margin) for name, s in snapshots.items()}
+    # Where so many lie this close, they are so dense that the frontier's place is known far better than any one of them.
+    while sum(len(s.rows) for s in near.values()) > MOST and margin > LEAST:
+        margin /= 2
+        near = {name: s.near_frontier(margin) for name, s in near.items()}
+    return near
 
 
 def _spread(snapshots: Mapping[Any, Snapshot]) -> float:

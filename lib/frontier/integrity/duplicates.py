@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from frontier.integrity.check import Check
+from frontier.integrity.columns import groups, marks, predicted
+
 # Names of where a row came from may differ between two copies of one measurement; what was measured may not.
-_PROVENANCE = ("source", "run_id", "replicate", "flags")
+PROVENANCE = ("source", "run_id", "replicate", "flags", "run_url")
 
 
 def duplicates(frame: pd.DataFrame) -> pd.Series:
@@ -14,5 +17,19 @@ def duplicates(frame: pd.DataFrame) -> pd.Series:
     Independent launches never agree to the last digit, so an exact repetition under another replicate number is a copy. Predicted rows
     are deterministic and are never marked.
     """
-    columns = [str(column) for column in frame.columns if column not in _PROVENANCE]
-    return frame.duplicated(subset=columns, keep="first") & (frame["evidence"].astype("string") != "predicted").fillna(True).astype(bool)
+    code = groups(frame, [str(column) for column in frame.columns if column not in PROVENANCE])
+    return marks(frame, pd.Series(code).duplicated(keep="first").to_numpy(dtype=bool) & ~predicted(frame))
+
+
+def _saw(frame: pd.DataFrame, mark: pd.Series) -> str:
+    return f"{int(mark.sum())} of {len(frame)} rows repeat an earlier row in every measured value and every setting."
+
+
+DUPLICATES = Check(
+    name="duplicates",
+    rule="A measurement stands in the table once.",
+    mark=duplicates,
+    saw=_saw,
+    kind="identity",
+    carries=False,
+)
