@@ -86,6 +86,16 @@ def snapshot(version: str, step_speed: float, *, mtp: bool) -> list[Row]:
     return out
 
 
+def history() -> list[Row]:
+    """Six weeks: version 1.1 from the fourth on, MTP from the fifth on, and one week in which the largest concurrency was not run."""
+    out = []
+    for week, date in enumerate(("2025-11-03", "2025-11-10", "2025-11-17", "2025-11-24", "2025-12-01", "2025-12-08")):
+        version, step_speed = ("1.0", 1.0) if week < 3 else ("1.1", 1.25)
+        rows = snapshot(version, step_speed, mtp=week >= 4)
+        out += [{"date": date, **row} for row in rows if week != 1 or row["concurrency"] != "384"]
+    return out
+
+
 def tables() -> dict[str, list[Row]]:
     """Rows of every example file, by file name."""
     return {
@@ -94,6 +104,7 @@ def tables() -> dict[str, list[Row]]:
         "hardware.csv": hardware(),
         "before.csv": snapshot("1.0", 1.0, mtp=False),
         "after.csv": snapshot("1.1", 1.25, mtp=True),
+        "history.csv": history(),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from frontier.errors import PointsError, UsageError
 
@@ -207,6 +208,26 @@ def configuration_columns(frame: pd.DataFrame) -> list[str]:
     ]
     extra = [str(name) for name in frame.columns if name not in COLUMNS and _holds_settings(frame[name])]
     return known + [name for name in extra if not _goes_with_replicate(frame, known, name)]
+
+
+def row_codes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
+    """One number per combination of values, by first appearance, shape (rows,); undefined equals undefined.
+
+    Whole numbers are equal however they were read. Column by column it takes a fraction of the time of a pandas group-by over all of them.
+    """
+    code = np.zeros(len(frame), dtype=np.int64)
+    for column in columns:
+        numeric = COLUMNS.get(column, ("", ""))[1] in (_INT, _FLOAT)
+        values = frame[column].to_numpy(dtype=float, na_value=np.nan) if numeric else frame[column].astype(object)
+        found = np.asarray(pd.factorize(values)[0], dtype=np.int64)
+        if len(found) and (found != found[0]).any():
+            code = joined_codes(code, found)
+    return code
+
+
+def joined_codes(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes of the pairs (a, b), again 0, 1, ... by first appearance; b may hold -1 for undefined."""
+    return np.asarray(pd.factorize(a * (int(b.max()) + 2) + b + 1)[0], dtype=np.int64)
 
 
 def _holds_settings(values: pd.Series[Any]) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from frontier.attribution import launch_means
 from frontier.errors import PointsError
 from frontier.pareto import Frontier
-from frontier.records import INTERACTIVITY, METRICS, configuration_columns, usable
+from frontier.records import INTERACTIVITY, METRICS, configuration_columns, row_codes, usable
 
 FloatArray = NDArray[np.float64]
 
@@ -54,19 +54,17 @@ class Snapshot:
             raise PointsError("no usable point: a snapshot needs rows with finite, positive rates")
         places = np.arange(len(frame)) if positions is None else positions
         key = configuration_columns(frame)
-        group = frame.groupby(key, dropna=False, sort=False, observed=True).ngroup().to_numpy() if key else np.zeros(len(frame))
-        configuration = _apart(frame, group.astype(np.int64))
+        configuration = _apart(frame, row_codes(frame, key))
         launch = _launches(frame, configuration)
-        cells = pd.DataFrame(
-            {"c": configuration, "l": launch, "x": frame[INTERACTIVITY].to_numpy(float), "y": frame[METRICS[metric]].to_numpy(float)}
-        )
-        means = cells.groupby(["l", "c"], sort=True).mean()
         shape = int(launch.max()) + 1, int(configuration.max()) + 1
-        x, y = np.full(shape, np.nan), np.full(shape, np.nan)
-        where = means.index.get_level_values("l").to_numpy(), means.index.get_level_values("c").to_numpy()
-        x[where], y[where] = means["x"].to_numpy(), means["y"].to_numpy()
-        first = pd.Series(places).groupby(configuration).first()
-        return cls(x, y, first.to_numpy(dtype=np.int64))
+        cell = launch * shape[1] + configuration
+        count = np.bincount(cell, minlength=shape[0] * shape[1])
+        x, y = (
+            np.where(count > 0, np.bincount(cell, frame[column].to_numpy(float), len(count)) / np.maximum(count, 1), np.nan).reshape(shape)
+            for column in (INTERACTIVITY, METRICS[metric])
+        )
+        _, first = np.unique(configuration, return_index=True)
+        return cls(x, y, np.asarray(places[first], dtype=np.int64))
 
     @property
     def mean_x(self) -> FloatArray:

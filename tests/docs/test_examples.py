@@ -64,6 +64,7 @@ def test_snapshots_by_hand() -> None:
     document = account(read_points(EXAMPLES / "before.csv"), read_points(EXAMPLES / "after.csv"), resamples=200)
     assert document["peak_ratio"] == pytest.approx(1.25)
     assert document["max_interactivity_ratio"] == pytest.approx(125 / 80)
-    assert [factor["cause"] for factor in document["factors"]] == ["software", "search_space:mtp"]
+    assert [factor["cause"] for factor in document["factors"]] == ["software", "search_space:mtp", "coverage"]
+    assert document["verdict"] == ["software", "search_space:mtp"]
     assert np.prod([factor["ratio"] for factor in document["factors"]]) == pytest.approx(document["ratio"]["value"])
     assert document["factors"][0]["ratio"] > 1.25

@@ -1,6 +1,7 @@
 """The command ``frontier``: parse, call the library, print. Talk goes to stderr, results to stdout."""
 
-from frontier.cli import runs, tables  # the commands register themselves; this order is that of `frontier --help`
+# The commands register themselves when their module is loaded.
+from frontier.cli import auditing, doctor, fetching, importing, runs, tables
 from frontier.cli.app import main
 
-__all__ = ["main", "runs", "tables"]
+__all__ = ["auditing", "doctor", "fetching", "importing", "main", "runs", "tables"]

@@ -34,10 +34,10 @@ def choices(text: str, option: str) -> dict[str, str]:
 def read_table(path: Path, where: Sequence[str] | None) -> pd.DataFrame:
     """The points table of a file, a run's folder or a published data set that ships with the kit, cut down to the rows that ``where`` keeps."""
     from frontier.attribute.levers import as_text
-    from frontier.evidence.published import DATASETS
+    from frontier.evidence.published import DATASETS, published_points
     from frontier.records import read_points
 
-    table = DATASETS[str(path)]() if str(path) in DATASETS and not path.exists() else read_points(path)
+    table = published_points(str(path)) if str(path) in DATASETS and not path.exists() else read_points(path)
     for pair in where or []:
         column, equals, value = pair.partition("=")
         if not equals or column not in table:

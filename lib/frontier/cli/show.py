@@ -84,9 +84,43 @@ def print_shift(document: dict[str, Any]) -> None:
     )
     if document["factors"]:
         print_rows("factors (ratio, 95 % interval)", [(f["cause"], f"{ratio_text(f)}  {f['points']} points") for f in document["factors"]])
+    if document["corrected_ratio"]:
+        little = document["little_ratio"]
+        known = all(little[side]["median"] is not None for side in little)
+        medians = f" (median Little ratio {little['before']['median']:.3g} before, {little['after']['median']:.3g} after)" if known else ""
+        print(f"after corrections: {ratio_text(document['corrected_ratio'])}{medians}")
+    matched = document["matched"]
+    if matched["ratio"]:
+        print(f"configurations on both sides only: {ratio_text(matched['ratio'])}  {matched['configurations']} of them")
     print(f"verdict: {', '.join(document['verdict']) or 'nothing separated from noise'} ({document['verdict_rule']})")
     for check in document["checks"]:
         effect = "" if check["effect_ratio"] is None else f", frontier with/without them {check['effect_ratio']:.4g}x"
-        print(f"check {check['check']}: {check['points']} points of {check['side']}{effect}")
+        effect += "" if check["effect_corrected"] is None else f", as given/corrected {check['effect_corrected']:.4g}x"
+        print(f"check {check['check']}: {check['points']} points of {check['side']}{effect}; {check['saw']}")
+    if "changelog" in document:
+        print_changes(document["changelog"])
     for note in document["notes"]:
         print(f"note: {note}")
+
+
+def print_changes(changes: dict[str, Any]) -> None:
+    """Entries of a change log that can explain a shift."""
+    print(f"change log: {changes['note']}")
+    for entry in changes["entries"][:5]:
+        text = " ".join(str(entry["text"]).split())
+        print(f"  {entry['date']}  {entry['link'] or entry['id']}  {text[:100]}{'...' if len(text) > 100 else ''}")
+    if len(changes["entries"]) > 5:
+        print(f"  and {len(changes['entries']) - 5} more (--json lists them)")
+
+
+def print_timeline(document: dict[str, Any]) -> None:
+    """A ``frontier.timeline/1`` document: one line for each step."""
+    import pandas as pd
+
+    from frontier.timeline import timeline_rows
+
+    rows = timeline_rows(document)
+    if rows:
+        print_table(pd.DataFrame(rows))
+    quiet = sum(bool(series["quiet"]) for series in document["series"])
+    print(f"{len(document['series'])} series, {quiet} of them without a step")

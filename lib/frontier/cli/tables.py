@@ -10,7 +10,8 @@ import typer
 
 from frontier.cli.app import Json, Metric, Resamples, Seed, Where, app
 from frontier.cli.given import choices, listed, read_table, residuals
-from frontier.cli.show import print_attribution, print_json, print_shift
+from frontier.cli.show import print_attribution, print_json, print_shift, print_timeline
+from frontier.errors import UsageError
 
 
 @app.command()
@@ -49,20 +50,44 @@ def attribute(
 @app.command()
 def shift(
     before: Annotated[Path, typer.Argument(help="points table before (CSV or Parquet), or a run's folder")],
-    after: Annotated[Path, typer.Argument(help="points table after")],
+    after: Annotated[Path | None, typer.Argument(help="points table after; without it both snapshots are taken from the first table")] = None,
+    where_before: Annotated[list[str] | None, typer.Option("--before", help="rows of the first snapshot", metavar="COLUMN=VALUE")] = None,
+    where_after: Annotated[list[str] | None, typer.Option("--after", help="rows of the second snapshot", metavar="COLUMN=VALUE")] = None,
+    timeline: Annotated[bool, typer.Option("--timeline", help="walk all dates of every series in one table and account for each step")] = False,
+    changelog: Annotated[
+        Path | None, typer.Option("--changelog", help="dated entries with keys and text (CSV, YAML, JSON) to match the shift against")
+    ] = None,
     metric: Metric = "total",
     where: Where = None,
-    resamples: Resamples = 2000,
+    resamples: Annotated[int | None, typer.Option("--resamples", help="draws behind each interval (2000; with --timeline 500)")] = None,
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
-    """Account for the shift between two snapshots: how far, by which cause, how surely."""
-    from frontier.shift import account
+    """Account for the shift between two snapshots, or for every step of a record: how far, by which cause, how surely."""
+    from frontier.changelog import read_changelog
 
-    tables = [read_table(path, where) for path in (before, after)]
-    document = account(
-        *tables, metric=metric, resamples=resamples, seed=seed, names=(str(before), str(after)), residuals=residuals(*tables)
-    )
+    entries = None if changelog is None else read_changelog(changelog)
+    if timeline:
+        if after is not None or where_before or where_after:
+            raise UsageError("--timeline walks the dates of one table", hint="frontier shift POINTS --timeline")
+        from frontier.timeline import timeline as walk
+
+        document = walk(read_table(before, where), metric=metric, changelog=entries, resamples=resamples or 500, seed=seed)
+        if as_json:
+            print_json(document)
+        else:
+            print_timeline(document)
+        return
+    if after is None and not (where_before and where_after):
+        raise UsageError("a shift needs two snapshots", hint="BEFORE AFTER; or one table with --before date=... --after date=...; or --timeline")
+    from frontier.shift import account, changes_between
+
+    paths = (before, before if after is None else after)
+    tables = [read_table(path, [*(where or []), *(own or [])]) for path, own in zip(paths, (where_before, where_after), strict=True)]
+    names = tuple(" ".join([str(path), *(own or [])]) for path, own in zip(paths, (where_before, where_after), strict=True))
+    document = account(*tables, metric=metric, resamples=resamples or 2000, seed=seed, names=(names[0], names[1]), residuals=residuals(*tables))
+    if entries is not None:
+        document["changelog"] = changes_between(document, tables[0], tables[1], entries)
     if as_json:
         print_json(document)
     else:

@@ -1,6 +1,7 @@
 """The report: tables, figures and the page. Reads records and computes no metric.
 
-Figure functions take the attribution document and return a figure that a notebook shows by itself; ``fig_model_error`` takes the model's residuals.
+Figure functions take the attribution document and return a figure that a notebook shows by itself; ``fig_model_error`` takes the model's residuals,
+``fig_timeline`` a timeline document.
 """
 
 from frontier.report.claim import claim_rows, shift_at
@@ -13,6 +14,7 @@ from frontier.report.page import write_report
 from frontier.report.shares import fig_shares
 from frontier.report.shift import fig_shift
 from frontier.report.split import fig_split
+from frontier.report.timeline import fig_timeline
 from frontier.report.waterfall import fig_waterfall
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "fig_shares",
     "fig_shift",
     "fig_split",
+    "fig_timeline",
     "fig_waterfall",
     "shift_at",
     "write_report",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frontier.records import COLUMNS, INTERACTIVITY, METRICS, configuration_columns
+from frontier.records import INTERACTIVITY, METRICS, configuration_columns, joined_codes, row_codes
 
 # Lever -> its columns, in the order in which a new configuration is named after them.
 LEVER_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -74,10 +74,10 @@ def classify(both: pd.DataFrame, is_after: NDArray[np.bool_]) -> Classes:
     shared = _shared_columns(both, is_after)
     levers = {name: [c for c in columns if c in shared] for name, columns in LEVER_COLUMNS.items()}
     levers["engine"] = [c for c in ("engine",) if c in shared]
-    codes = {name: _codes(both, columns) for name, columns in levers.items() if columns}
+    codes = {name: row_codes(both, columns) for name, columns in levers.items() if columns}
     moved = tuple(name for name in DIMENSIONS if name in codes and not np.isin(codes[name], codes[name][is_after])[~is_after].any())
     gone_columns = {c for name in moved for c in levers[name]}
-    key = _codes(both, [c for c in shared if c not in gone_columns])
+    key = row_codes(both, [c for c in shared if c not in gone_columns])
     version, release = _filled(_versions(both), both, is_after), _filled(_releases(both), both, is_after)
     same_software = _same_sides(version, is_after)
     matched = np.isin(key, key[~is_after]) & np.isin(key, key[is_after])
@@ -87,7 +87,7 @@ def classify(both: pd.DataFrame, is_after: NDArray[np.bool_]) -> Classes:
     prefix = np.zeros(len(both), dtype=np.int64)
     unseen = np.zeros(len(both), dtype=bool)
     for name in names:
-        prefix = _joined(prefix, codes[name])
+        prefix = joined_codes(prefix, codes[name])
         first = is_after & ~matched & ~unseen & ~np.isin(prefix, prefix[~is_after])
         cause[first] = f"lever:{name}" if same_software and name in SAME_SOFTWARE_LEVERS else f"search_space:{name}"
         unseen |= first
@@ -114,27 +114,10 @@ def _shared_columns(both: pd.DataFrame, is_after: NDArray[np.bool_]) -> list[str
     return out
 
 
-def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> Codes:
-    """One number per combination of values, shape (rows,); whole numbers are equal however they were read, undefined equals undefined."""
-    code = np.zeros(len(frame), dtype=np.int64)
-    for column in columns:
-        numeric = COLUMNS.get(column, ("", ""))[1] in ("Int64", "float64")
-        values = frame[column].to_numpy(dtype=float, na_value=np.nan) if numeric else frame[column].astype(object)
-        found = np.asarray(pd.factorize(values)[0], dtype=np.int64)
-        if (found != found[0]).any():
-            code = _joined(code, found)
-    return code
-
-
-def _joined(a: Codes, b: Codes) -> Codes:
-    """Codes of the pairs (a, b), again 0, 1, ..."""
-    return np.asarray(pd.factorize(a * (int(b.max()) + 2) + b + 1)[0], dtype=np.int64)
-
-
 def _versions(frame: pd.DataFrame) -> Codes:
     """One number per engine version and image, shape (rows,); -1 where neither is known."""
     known = frame[list(VERSION_COLUMNS)].notna().any(axis=1).to_numpy()
-    return np.where(known, _codes(frame, VERSION_COLUMNS), -1)
+    return np.where(known, row_codes(frame, VERSION_COLUMNS), -1)
 
 
 _NOT_THE_ENGINE = re.compile(r"(?:rocm|cuda|cu|ubuntu|pytorch|torch|python|py)[-_]?\d[\d.]*", re.IGNORECASE)
@@ -166,7 +149,7 @@ def _filled(version: Codes, both: pd.DataFrame, is_after: NDArray[np.bool_]) -> 
     """
     if (version >= 0).all() or both["date"].isna().all():
         return version
-    run = _joined(_codes(both, ["date", "hardware", "engine", "precision", "spec"]), is_after.astype(np.int64))
+    run = joined_codes(row_codes(both, ["date", "hardware", "engine", "precision", "spec"]), is_after.astype(np.int64))
     known = pd.Series(version).where(version >= 0)
     low, high = known.groupby(run).transform("min"), known.groupby(run).transform("max")
     one = (low == high) & both["date"].notna().to_numpy()
@@ -210,5 +193,5 @@ def _same_measurements(both: pd.DataFrame, is_after: NDArray[np.bool_]) -> NDArr
     measured = [INTERACTIVITY, *METRICS.values(), "median_ttft_s", "median_e2el_s", "concurrency"]
     if not (both["evidence"].astype("string") != "predicted").fillna(True).any():
         return np.zeros(len(both), dtype=bool)
-    code = _codes(both, measured)
+    code = row_codes(both, measured)
     return np.asarray(np.isin(code, code[~is_after]) & np.isin(code, code[is_after]))

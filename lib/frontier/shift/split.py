@@ -94,7 +94,7 @@ class Parts:
         if self.drawn.draws is None:
             return {}
         (x0, y0), (x1, y1) = (self.drawn_points(self.side(side)) for side in (0, 1))
-        grid = np.linspace(0.0, max(float(np.nanmax(x0)), float(np.nanmax(x1))), 2 * grid_points)
+        grid = np.linspace(0.0, max(float(np.nanmax(x0)), float(np.nanmax(x1))), grid_points)
         curves = [frontier_values(x, y, grid, attain=True) for x, y in ((x0, y0), (x1, y1))]
         return {
             "peak": np.log(y1.max(axis=1) / y0.max(axis=1)),

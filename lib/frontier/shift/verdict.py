@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from frontier.shift.classes import Classes
-from frontier.shift.corrected import STEADY_SPREAD
 from frontier.shift.sides import Side
 
 # Margins of the MLPerf Endpoints draft: within them two results of one system (of two systems) are not told apart.
 MARGIN_SAME_SYSTEM, MARGIN_OTHER_SYSTEM = 0.05, 0.10
 SMALLEST = 0.005  # log: no cause is named for less than the median night-to-night spread of unchanged configurations (docs/noise.md)
+# A row is corrected from 5 % on, so one that lies now on this side of that and now on the other makes a factor of up to 5 %; and what a curve
+# assumes between few points is not worth a name below the margin of one system.
+MATERIAL = {"harness": float(np.log1p(MARGIN_SAME_SYSTEM)), "coverage": float(np.log1p(MARGIN_SAME_SYSTEM))}
 ROUNDING = 1e-9  # a cause that moves nothing has an interval of rounding errors around 1
 UNKNOWN_VERSION = (
     "Some rows name neither engine version nor image: what moved at an equal configuration is called software there because nothing else that "
@@ -40,7 +42,8 @@ def separated(factor: Mapping[str, Any], together: tuple[float, float] | None, m
     if not drawn:
         return bool(size > np.log1p(margin))
     outside = together is not None and (together[0] > 1 + ROUNDING or together[1] < 1 - ROUNDING)
-    return bool(outside and size > (STEADY_SPREAD if factor["cause"] == "harness" else SMALLEST))
+    least = MATERIAL.get(factor["cause"], SMALLEST)
+    return bool(outside and size > least)
 
 
 def verdict_rule(drawn: bool, margin: float) -> str:
