@@ -12,6 +12,10 @@ import pytest
 
 from frontier import cli
 
+ROOT = Path(__file__).parents[2]
+HISTORY, BEFORE = (str(ROOT / "docs" / "examples" / name) for name in ("history.csv", "before.csv"))
+PAIR = ("--before", "date=2025-11-17", "--after", "date=2025-11-24", "--where", "spec=none")
+
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stop:
@@ -76,7 +80,7 @@ def test_shift_prints_one_document(plan: Path, capsys: pytest.CaptureFixture[str
         (["attribute", "{plan}", "--levers", "precision", "--resamples", "3"], "resamples must be at least 100"),
         (["attribute", "{plan}"], "Missing option '--levers'"),
         (["shift", "{plan}", "{plan}", "--where", "precision=int3"], "no row of"),
-        (["shift", "{plan}"], "Missing argument"),
+        (["shift", "{plan}"], "a shift needs two snapshots"),
         (["plan"], "name one experiment"),
         (["plan", "experiment=a", "experiment=b"], "named 2 times"),
         (["fly"], "No such command"),
@@ -108,3 +112,44 @@ def test_undefined_is_null_in_the_document(plan: Path, capsys: pytest.CaptureFix
     assert document["by_interactivity"] == []
     assert "NaN" not in out
     assert np.isfinite(document["shift"]["peak_ratio"])
+
+
+def test_both_snapshots_from_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "shift", HISTORY, *PAIR, "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["verdict"] == ["software"]
+    assert "changelog" not in document
+
+
+def test_a_change_log_is_matched_to_a_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "shift", HISTORY, *PAIR, "--changelog", str(ROOT / "docs/examples/changelog.yaml"))
+    assert code == 0, err
+    assert "change log: " in out
+
+
+def test_one_snapshot_is_not_a_shift(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "shift", HISTORY, "--before", "date=2025-11-17")
+    assert code == 2
+    assert "a shift needs two snapshots" in err
+    assert "--timeline" in err
+
+
+def test_a_timeline_draws_its_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "shift", HISTORY, "--timeline", "--figure", str(tmp_path / "steps.png"), "--json")
+    assert code == 0, err
+    assert json.loads(out)["schema"] == "frontier.timeline/1"
+    assert (tmp_path / "steps.png").stat().st_size > 10_000
+    code, out, err = run(capsys, "shift", HISTORY, "--timeline", "--figure", str(tmp_path / "steps.xls"))
+    assert code == 2
+    assert "ends in .png, .svg, .pdf" in err
+
+
+def test_denominators_of_two_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [BEFORE, BEFORE, "--per", "usd", "--tco", "inferencex_2025_10,inferencex_2026_07_31", "--json"]
+    document = json.loads(run(capsys, "shift", *words)[1])
+    # A GB200 GPU-hour of a hyperscaler: $2.21, later $1.86.
+    factor = document["factors"][0]
+    assert factor["cause"] == "denominator"
+    assert factor["ratio"] == pytest.approx(2.21 / 1.86)
+    assert run(capsys, "shift", *words[:2], "--per", "hours")[0] == 2

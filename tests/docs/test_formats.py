@@ -23,8 +23,13 @@ DYNAMIC: dict[str, dict[str, str]] = {
     "frontier.manifest/1": {"trials": "<digest>", "files": "<path>"},
     "frontier.environment/1": {"packages": "<name>", "wheels": "", "gpus[]": ""},
 }  # fmt: skip
-# Entries of lists that are empty in the documents at hand: the checks of a shift without marked rows.
-NOT_SHOWN = {"frontier.shift/1": {"checks[].check", "checks[].side", "checks[].points", "checks[].effect_ratio"}}
+# What the documents at hand leave empty: the checks and corrections of a shift without marked rows.
+NOT_SHOWN = {
+    "frontier.shift/1": {
+        *(f"checks[].{key}" for key in ("check", "side", "points", "kind", "saw", "effect_ratio", "effect_corrected")),
+        "corrected_ratio.value", "corrected_ratio.ci95",
+    }
+}  # fmt: skip
 
 
 def documented(schema: str) -> list[str]:

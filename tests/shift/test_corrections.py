@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from frontier.errors import PointsError
 from frontier.evidence.importers import import_points
 from frontier.records import normalize_points
-from frontier.shift import account, changes_between
+from frontier.shift import Per, account, changes_between
 
 RECORD = Path(__file__).parents[2].parent / "shared" / "data" / "inferencex"
 BATCHES = np.array([4, 8, 16, 32, 64, 128.0])
@@ -57,6 +58,16 @@ def test_a_cold_start_is_harness_and_the_software_is_measured_without_it() -> No
     assert np.log(high / low) == pytest.approx(2 * 1.96 * 0.022, rel=0.1)
 
 
+def test_a_finding_says_what_it_saw_and_what_it_is_worth() -> None:
+    document = account(closed_loop(little=0.75 * 0.97), closed_loop())
+    assert set(document["corrected_ratio"]) == {"value", "ci95"}
+    found = next(check for check in document["checks"] if check["check"] == "little_law")
+    assert set(found) == {"check", "side", "points", "kind", "saw", "effect_ratio", "effect_corrected"}
+    assert (found["side"], found["points"], found["kind"]) == ("before", 6, "harness")
+    assert found["effect_corrected"] == pytest.approx(0.75, rel=0.01)
+    assert "0.728" in found["saw"]
+
+
 def test_a_cold_start_alone_leaves_a_ratio_near_one() -> None:
     document = account(closed_loop(little=0.75 * 0.97), closed_loop())
     assert document["verdict"] == ["harness"]
@@ -80,6 +91,20 @@ def test_rows_below_their_accuracy_gate_carry_no_frontier() -> None:
     document = account(closed_loop(quality=0.95, quality_metric="gsm8k", quality_gate=0.9), after)
     assert document["ratio"]["value"] == pytest.approx(1.0)
     assert any("below their accuracy gate" in note for note in document["notes"])
+
+
+def test_a_table_of_power_that_changed_is_the_denominator() -> None:
+    old, new = {"b200_sxm": 2.0e-3}, {"b200_sxm": 1.6e-3}
+    document = account(closed_loop(), closed_loop(1.1, image="e:v2"), per=Per("megawatt", "tokens/s/MW", old, new))
+    assert document["throughput_unit"] == "tokens/s/MW"
+    assert factors(document)["denominator"] == pytest.approx(1.25)
+    same = account(closed_loop(), closed_loop(1.1, image="e:v2"), per=Per("megawatt", "tokens/s/MW", old, old))
+    assert set(factors(same)) == {"software"}
+    assert factors(same)["software"] == pytest.approx(factors(document)["software"])
+    point = same["by_interactivity"][0]
+    assert point["before"] == pytest.approx(account(closed_loop(), closed_loop(1.1, image="e:v2"))["by_interactivity"][0]["before"] / 2.0e-3)
+    with pytest.raises(PointsError, match="the table has no megawatt for b200_sxm"):
+        account(closed_loop(), closed_loop(), per=Per("megawatt", "tokens/s/MW", old, {"gb200": 1.0}))
 
 
 @pytest.fixture(scope="module")

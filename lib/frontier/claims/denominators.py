@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from frontier.catalog import PRECISION_FORMS
 from frontier.claim_schema import TcoConfig
+from frontier.errors import UsageError
 
 # GPU dies in what is counted as one GPU: Hopper has one, Blackwell two reticle-sized ones (NVIDIA Blackwell architecture page).
 DIES = {"h100_sxm": 1, "h200_sxm": 1, "b200_sxm": 2, "gb200": 2, "b300_sxm": 2, "gb300": 2}
@@ -16,6 +17,7 @@ BITS: dict[str, float] = {}
 for _column, _bits, _ in PRECISION_FORMS.values():
     BITS.setdefault(_column, _bits)
 DEFAULT_USD = "hyperscaler"
+KW_PER_MW, S_PER_HOUR = 1000.0, 3600.0
 TITLES = {
     "gpu": "per GPU package",
     "die": "per GPU die",
@@ -99,3 +101,17 @@ def in_force(tables: Mapping[str, TcoConfig], date: str) -> str:
 
 def _over(a: float, b: float) -> float:
     return a / b if math.isfinite(a) and math.isfinite(b) and b else math.nan
+
+
+def needs(per: str, table: TcoConfig, usd_kind: str = "") -> dict[str, float]:
+    """What one GPU of each system of a table needs: megawatts, or US dollars per second.
+
+    Raises
+    ------
+    UsageError
+        For anything but ``megawatt`` and ``usd``.
+    """
+    if per not in ("megawatt", "usd"):
+        raise UsageError(f"throughput is counted per megawatt or usd, got {per!r}", hint="--per megawatt")
+    found = {name: power(table, name) / KW_PER_MW if per == "megawatt" else price(table, name, usd_kind) / S_PER_HOUR for name in table.gpus}
+    return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from frontier.evidence.residuals import ResidualModel
+    from frontier.shift import Per
 
 
 def listed(text: str) -> list[str]:
@@ -58,3 +59,17 @@ def residuals(*tables: pd.DataFrame) -> ResidualModel | None:
     from frontier.evidence.residuals import ResidualModel
 
     return ResidualModel()
+
+
+def denominator(per: str, tables: str) -> Per:
+    """What ``--per`` and ``--tco`` name; without a table the one now in force for both sides."""
+    from frontier.claims.denominators import needs
+    from frontier.claims.load import load_tco, tco_names
+    from frontier.shift import Per
+
+    in_force = [name for name in tco_names() if (table := load_tco(name)).valid_from and not table.valid_until and not table.what_if]
+    names = listed(tables) or in_force[-1:]
+    if len(names) not in (1, 2):
+        raise UsageError(f"--tco takes one table or BEFORE,AFTER, got {tables!r}", hint=f"one of: {', '.join(tco_names())}")
+    found = [needs(per, load_tco(name)) for name in (names[0], names[-1])]
+    return Per(per, {"megawatt": "tokens/s/MW", "usd": "tokens/USD"}[per], *found)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from frontier.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +76,8 @@ def print_attribution(document: dict[str, Any]) -> None:
 def print_shift(document: dict[str, Any]) -> None:
     """A ``frontier.shift/1`` document."""
     ratio = document["ratio"]
-    print(f"{document['metric']} tokens/s/GPU at equal interactivity: {ratio_text(ratio)}" + (f" ({document['reason']})" if ratio is None else ""))
+    reason = f" ({document['reason']})" if ratio is None else ""
+    print(f"{document['metric']} {document['throughput_unit']} at equal interactivity: {ratio_text(ratio)}{reason}")
     print_rows(
         "beside it",
         [
@@ -124,3 +128,14 @@ def print_timeline(document: dict[str, Any]) -> None:
         print_table(pd.DataFrame(rows))
     quiet = sum(bool(series["quiet"]) for series in document["series"])
     print(f"{len(document['series'])} series, {quiet} of them without a step")
+
+
+def draw_timeline(document: dict[str, Any], file: Path) -> None:
+    """The figure of a ``frontier.timeline/1`` document, written to a file whose ending says the format."""
+    from frontier.report import fig_timeline
+
+    endings = (".png", ".svg", ".pdf")
+    if file.suffix.lower() not in endings:
+        raise UsageError(f"--figure takes a file that ends in {', '.join(endings)}, got {file.name!r}", hint=f"--figure {file.stem}.png")
+    fig_timeline(document).savefig(file, dpi=160)
+    print(f"figure: {file}", file=sys.stderr)

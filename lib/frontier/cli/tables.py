@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from frontier.cli.app import Json, Metric, Resamples, Seed, Where, app
-from frontier.cli.given import choices, listed, read_table, residuals
-from frontier.cli.show import print_attribution, print_json, print_shift, print_timeline
+from frontier.cli.given import choices, denominator, listed, read_table, residuals
+from frontier.cli.show import draw_timeline, print_attribution, print_json, print_shift, print_timeline
 from frontier.errors import UsageError
 
 
@@ -57,6 +57,9 @@ def shift(
     changelog: Annotated[
         Path | None, typer.Option("--changelog", help="dated entries with keys and text (CSV, YAML, JSON) to match the shift against")
     ] = None,
+    per: Annotated[str, typer.Option("--per", help="gpu, megawatt or usd: what throughput is divided by")] = "gpu",
+    tco: Annotated[str, typer.Option("--tco", help="table of power and price (conf/tco); BEFORE,AFTER: the two sides' own")] = "",
+    figure: Annotated[Path | None, typer.Option("--figure", help="with --timeline: draw the series with the most steps (PNG, SVG or PDF)")] = None,
     metric: Metric = "total",
     where: Where = None,
     resamples: Annotated[int | None, typer.Option("--resamples", help="draws behind each interval (2000; with --timeline 500)")] = None,
@@ -68,16 +71,22 @@ def shift(
 
     entries = None if changelog is None else read_changelog(changelog)
     if timeline:
-        if after is not None or where_before or where_after:
-            raise UsageError("--timeline walks the dates of one table", hint="frontier shift POINTS --timeline")
+        if after is not None or where_before or where_after or per != "gpu":
+            raise UsageError("--timeline walks the dates of one table, per GPU", hint="frontier shift POINTS --timeline")
         from frontier.timeline import timeline as walk
 
         document = walk(read_table(before, where), metric=metric, changelog=entries, resamples=resamples or 500, seed=seed)
+        if figure is not None:
+            draw_timeline(document, figure)
         if as_json:
             print_json(document)
         else:
             print_timeline(document)
         return
+    if tco and per == "gpu":
+        raise UsageError("--tco has nothing to divide by", hint="--per megawatt or --per usd")
+    if figure is not None:
+        raise UsageError("--figure draws a timeline", hint="frontier shift POINTS --timeline --figure FILE.png")
     if after is None and not (where_before and where_after):
         raise UsageError("a shift needs two snapshots", hint="BEFORE AFTER; or one table with --before date=... --after date=...; or --timeline")
     from frontier.shift import account, changes_between
@@ -85,7 +94,10 @@ def shift(
     paths = (before, before if after is None else after)
     tables = [read_table(path, [*(where or []), *(own or [])]) for path, own in zip(paths, (where_before, where_after), strict=True)]
     names = tuple(" ".join([str(path), *(own or [])]) for path, own in zip(paths, (where_before, where_after), strict=True))
-    document = account(*tables, metric=metric, resamples=resamples or 2000, seed=seed, names=(names[0], names[1]), residuals=residuals(*tables))
+    document = account(
+        *tables, metric=metric, resamples=resamples or 2000, seed=seed, names=(names[0], names[1]), residuals=residuals(*tables),
+        per=None if per == "gpu" else denominator(per, tco),
+    )  # fmt: skip
     if entries is not None:
         document["changelog"] = changes_between(document, tables[0], tables[1], entries)
     if as_json:

@@ -17,7 +17,7 @@ _SHORT = {
 }
 _LONG = {
     "measured": "measured: an engine ran under load on the hardware named",
-    "published": "published: taken from public records, not measured by this kit",
+    "published": "published: taken from public records, not measured by this kit (points of InferenceX: SemiAnalysis, Apache-2.0)",
     "predicted": "predicted from measured operator latencies, not measured on hardware",
     "simulated": "simulated by a closed form with known answers: not evidence about hardware",
     UNSTATED: "of a kind that the points do not state",

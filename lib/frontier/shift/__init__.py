@@ -2,5 +2,6 @@
 
 from frontier.shift.account import account
 from frontier.shift.changes import changes_between
+from frontier.shift.per import Per
 
-__all__ = ["account", "changes_between"]
+__all__ = ["Per", "account", "changes_between"]

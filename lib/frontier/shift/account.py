@@ -17,6 +17,7 @@ from frontier.pareto import Shift
 from frontier.records import check_metric, evidence_of
 from frontier.shift.classes import Classes, classify
 from frontier.shift.corrected import Draws, by_cause, corrected_parts, shift_of
+from frontier.shift.per import Per
 from frontier.shift.sides import make_side
 from frontier.shift.split import Parts, split
 from frontier.shift.verdict import MARGIN_OTHER_SYSTEM, MARGIN_SAME_SYSTEM, notes, separated, state_of, verdict_rule
@@ -35,6 +36,7 @@ def account(
     grid_points: int = 65,
     names: tuple[str, str] = ("before", "after"),
     examined: Examined | None = None,
+    per: Per | None = None,
 ) -> dict[str, Any]:
     """The ``frontier.shift/1`` document of the shift between two normalized points tables.
 
@@ -49,6 +51,8 @@ def account(
     examined : Examined, optional
         What the checks found in a larger table that both were cut from, whose positions their indices hold: many shifts of one record are
         accounted for without checking its rows again and again.
+    per : Per, optional
+        What throughput is divided by instead of GPUs.
 
     Raises
     ------
@@ -63,7 +67,8 @@ def account(
     is the headline, and corrected, which is what the causes are measured on. The ratio of the two is the factor ``harness`` or ``denominator``.
     """
     check_metric(metric)
-    sides = [make_side(table, metric, role, name, examined) for table, role, name in zip((before, after), ("before", "after"), names, strict=True)]
+    roles = zip((before, after), ("before", "after"), names, strict=True)
+    sides = [make_side(table, metric, role, name, examined, per) for table, role, name in roles]
     given = pd.concat([side.frame for side in sides], ignore_index=True)
     is_after = np.arange(len(given)) >= len(sides[0].frame)
     classes = classify(given, is_after)
@@ -83,6 +88,7 @@ def account(
     record = shift_record(moved, parts.drawn_ratio(moved.grid), parts.drawn_ends(grid_points), confidence, metric)
     return {
         **record,
+        "throughput_unit": "tokens/s/GPU" if per is None else per.unit,
         "evidence": {side.name: evidence_of(side.frame) for side in sides},
         "state": state_of(record["ratio"], margin, drawn),
         "factors": factors,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from frontier.errors import PointsError
 from frontier.findings import Examined, Finding
 from frontier.integrity import CHECKS, remembering
+from frontier.records import METRICS
+from frontier.shift.per import Per
 from frontier.snapshots import one_question, usable_rows
 
 FloatArray = NDArray[np.float64]
@@ -42,7 +44,7 @@ class Side:
     findings: list[Finding]
 
 
-def make_side(table: pd.DataFrame, metric: str, role: str, name: str, examined: Examined | None = None) -> Side:
+def make_side(table: pd.DataFrame, metric: str, role: str, name: str, examined: Examined | None = None, per: Per | None = None) -> Side:
     """A side of a shift.
 
     Parameters
@@ -55,6 +57,8 @@ def make_side(table: pd.DataFrame, metric: str, role: str, name: str, examined: 
         What to call the table in messages.
     examined : Examined, optional
         What the checks found in a larger table that this one was cut from; its index then holds positions there.
+    per : Per, optional
+        What throughput is divided by instead of GPUs.
 
     Raises
     ------
@@ -81,6 +85,11 @@ def make_side(table: pd.DataFrame, metric: str, role: str, name: str, examined: 
         log = examined.log_factor(check, rows)
         if log is not None and log.any():
             corrections[CHECKS[check].kind] = corrections.get(CHECKS[check].kind, np.zeros(len(frame))) + log
+    if per is not None:
+        needs, moved = per.of(frame, role, origin=name)
+        frame = frame.assign(**{METRICS[metric]: frame[METRICS[metric]] / needs})
+        if moved.any():
+            corrections["denominator"] = corrections.get("denominator", np.zeros(len(frame))) + moved
     findings = []
     if any(mark.any() for mark in marks.values()):
         with remembering():
