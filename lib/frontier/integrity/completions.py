@@ -38,7 +38,7 @@ def _saw(frame: pd.DataFrame, mark: pd.Series) -> str:
     parts = []
     if (where & (failed > 0)).any():
         rows = where & (failed > 0)
-        parts.append(f"{int(failed[rows].sum())} requests failed in {int(rows.sum())} rows (share {span((failed / (failed + requests))[rows])})")
+        parts.append(f"{failed[rows].sum():.0f} requests failed in {int(rows.sum())} rows (share {span((failed / (failed + requests))[rows])})")
     if (where & _few(frame)).any():
         rows = where & _few(frame)
         parts.append(f"{int(rows.sum())} rows completed {span((requests / number(frame, 'concurrency'))[rows])} times their concurrency")

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 
 Rest = ParamSpec("Rest")
@@ -19,13 +20,17 @@ _memory: ContextVar[dict[Hashable, tuple[pd.DataFrame, Any]] | None] = ContextVa
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """While it lasts, functions marked :func:`once` compute each result of a frame once. No frame may be written to meanwhile."""
+    """While it lasts, functions marked :func:`once` compute each result of a frame once. No frame may be written to meanwhile.
+
+    Zero and infinite values are among what the checks look for, so dividing by them is no warning here: the result is undefined and marks nothing.
+    """
     if _memory.get() is not None:
         yield
         return
     token = _memory.set({})
     try:
-        yield
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            yield
     finally:
         _memory.reset(token)
 

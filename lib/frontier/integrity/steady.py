@@ -31,7 +31,8 @@ def little_ratio(frame: pd.DataFrame) -> pd.Series:
     ratio by as much). The latency is the median.
     """
     stored = number(frame, "little_ratio")
-    ratio = np.where(np.isnan(stored), _computed(frame), stored)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a concurrency of zero leaves the ratio undefined
+        ratio = np.where(np.isnan(stored), _computed(frame), stored)
     restated = _restated(frame, stored)
     return pd.Series(np.where(np.isnan(restated), ratio, restated), index=frame.index)
 

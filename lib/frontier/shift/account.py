@@ -81,11 +81,14 @@ def account(
         corrected, moved_corrected.log_ratio, moved_corrected.grid, confidence,
         same_software=classes.same_software, hardware_moved="hardware" in classes.moved,
     )  # fmt: skip
+    record = shift_record(moved, parts.drawn_ratio(moved.grid), parts.drawn_ends(grid_points), confidence, metric)
     factors = [*explained, *found.factors] if np.isfinite(moved.log_ratio) else []
     together = [*(None if f["ci95"] is None else (f["ci95"][0], f["ci95"][1]) for f in explained), *found.together]
     drawn = parts.drawn.draws is not None
+    if len(factors) == 1 and record["ratio"] is not None:  # one cause is the whole shift, and has its interval
+        bounds = record["ratio"]["ci95"]
+        factors[0]["ci95"], together = bounds, [None if bounds is None else (bounds[0], bounds[1])]
     margin = MARGIN_OTHER_SYSTEM if any(f["cause"] == "hardware" for f in factors) else MARGIN_SAME_SYSTEM
-    record = shift_record(moved, parts.drawn_ratio(moved.grid), parts.drawn_ends(grid_points), confidence, metric)
     return {
         **record,
         "throughput_unit": "tokens/s/GPU" if per is None else per.unit,

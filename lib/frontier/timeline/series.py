@@ -164,8 +164,8 @@ def _series(frame: pd.DataFrame, cells: pd.DataFrame, whole: pd.DataFrame) -> Se
 
 
 def _plain(value: Any) -> Any:
-    """A cell as a JSON value."""
-    if pd.isna(value):
+    """A cell as a JSON value; null where undefined or infinite."""
+    if pd.isna(value) or value in (float("inf"), float("-inf")):
         return None
     value = value.item() if isinstance(value, np.generic) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
