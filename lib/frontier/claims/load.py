@@ -23,7 +23,6 @@ from frontier.config.keys import check_value, field_types
 from frontier.errors import ConfigError, ConfigErrors
 
 T = TypeVar("T")
-FOLDERS = ("claim", "tco")
 
 
 def claim_names(conf: Path | None = None) -> list[str]:

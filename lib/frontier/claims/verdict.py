@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 SUPPORTED, IN_RANGE, NOT_SUPPORTED = "supported", "supported_in_range", "not_supported"
 NOT_COMPARABLE, NOT_TESTABLE = "not_comparable", "not_testable"
-STATES = (SUPPORTED, IN_RANGE, NOT_SUPPORTED, NOT_COMPARABLE, NOT_TESTABLE)
 HOLDS, FAILS, OPEN = "holds", "fails", "open"
 # Without replicates and without a noise model the margin of the MLPerf Endpoints draft stands in: two results of one system
 # (of two systems) within it are not told apart.

@@ -16,7 +16,6 @@ NIGHTS = ("2025-12-09", "2025-12-15")  # nightly reruns of unchanged images, by 
 FULL_IDLE = 0.97  # Little's ratio of a run without idle time
 _SOFTWARE = ("engine_version", "image")
 SERIES = ("model", "hardware", "engine", "precision", "spec", "disagg", "isl_tokens", "osl_tokens")
-MANY_NIGHTS = 3
 
 
 @dataclass(frozen=True)
