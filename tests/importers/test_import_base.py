@@ -81,6 +81,12 @@ def test_given_facts_fill_gaps_and_contradictions_refuse_the_row(parsing: Any) -
     assert loads.points["concurrency"].tolist() == [16, 16]
 
 
+def test_a_model_is_renamed_and_nothing_else_is(parsing: Any) -> None:
+    got = parsing({**POINT, "model": "org/served-name"}, {**POINT, "model": None}, given={"model": "DeepSeek-R1-0528"})
+    assert got.points["model"].tolist() == ["DeepSeek-R1-0528"] * 2
+    assert got.refused.empty
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

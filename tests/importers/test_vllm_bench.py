@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -163,3 +164,17 @@ def test_a_file_of_another_tool_is_named(file: str, like: str) -> None:
     with pytest.raises(PointsError, match="not a file of format vllm-bench") as caught:
         import_points("vllm-bench", [SNIPPETS / file], given=GIVEN)
     assert f"it looks like {like}: frontier import {like} {file}" in str(caught.value)
+
+
+def test_a_file_that_the_real_client_wrote() -> None:
+    # Three tokens a chunk: the gaps between chunks are no TPOT. Per request TPOT is (E2EL - TTFT) / (OSL - 1), recomputed from the lists.
+    file = SNIPPETS / "vllm_bench_0_32_detailed.json"
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    tpot = [sum(gaps) / (tokens - 1) for gaps, tokens in zip(raw["itls"], raw["output_lens"], strict=True)]
+    got = row(file, model="m")
+    assert got["median_tpot_s"] == pytest.approx(statistics.median(tpot))
+    assert got["median_tpot_s"] == pytest.approx(raw["median_tpot_ms"] / 1000)
+    assert got["median_itl_s"] > 3 * got["median_tpot_s"]
+    assert got["total_tput_tok_s_gpu"] == pytest.approx((sum(raw["input_lens"]) + sum(raw["output_lens"])) / raw["duration"] / 2)
+    assert (got["concurrency"], got["requests"], got["failed_requests"]) == (4, 20, 0)
+    assert got["little_ratio"] == pytest.approx(20 / raw["duration"] * raw["median_e2el_ms"] / 1000 / 4, rel=1e-3)

@@ -14,6 +14,8 @@ from frontier.records import COLUMNS
 # Results of the measurement itself are never typed in by hand; these stand beside a load generator's file because it cannot know them.
 _BESIDE = {"quality", "quality_metric", "acceptance_length", "power_w_gpu", "warmup_requests"}
 _NOT_GIVEN = {"source", "flags", "valid"}
+# A server answers to any name, and every record has its own for the same model: this one is replaced, so that points of two origins can be compared.
+_RENAMED = {"model"}
 GIVEN_COLUMNS = tuple(
     name
     for name, (group, _) in COLUMNS.items()
@@ -46,7 +48,7 @@ def typed_given(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def fill_in(points: pd.DataFrame, given: Mapping[str, Any], file: str, lines: pd.Series[Any]) -> tuple[pd.DataFrame, list[Refusal]]:
-    """The points with the given facts where the file states none; rows where it states another are refused.
+    """The points with the given facts where the file states none; rows where it states another are refused, but a model is renamed.
 
     Parameters
     ----------
@@ -59,6 +61,9 @@ def fill_in(points: pd.DataFrame, given: Mapping[str, Any], file: str, lines: pd
     good = pd.Series(True, index=points.index)
     filled = points.copy(deep=False) if given else points
     for column, value in given.items():
+        if column in _RENAMED:
+            filled[column] = pd.Series(value, index=points.index, dtype=points[column].dtype)
+            continue
         against = (points[column].notna() & (points[column] != value)).fillna(False).astype(bool) & good
         rule = f"--set {column}={value} contradicts the file"
         refused.extend((file, int(lines[i]), column, points[column][i], rule) for i in points.index[against])
