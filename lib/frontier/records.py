@@ -67,6 +67,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 _TRUE = {"true", "1", "1.0", "yes", "t"}
 _FALSE = {"false", "0", "0.0", "no", "f"}
+_FEW_ROWS = 200
 # Extra columns with these endings tell rows apart but not configurations: they never separate replicates.
 _NOT_CONFIGURATION = ("_id", "_url", "url", "_utc", "timestamp", "hostname", "node")
 _NOT_IN_KEY = {"evidence", "source", "date", "run_id", "replicate", "quality_metric", "flags", "valid"}
@@ -213,14 +214,20 @@ def configuration_columns(frame: pd.DataFrame) -> list[str]:
 def row_codes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
     """One number per combination of values, by first appearance, shape (rows,); undefined equals undefined.
 
-    Whole numbers are equal however they were read. Column by column it takes a fraction of the time of a pandas group-by over all of them.
+    Whole numbers are equal however they were read. It takes a fraction of the time of a pandas group-by over all columns: a large table is coded
+    column by column, a snapshot of a few rows is not worth pandas' fixed cost for each column.
     """
+    if len(frame) <= _FEW_ROWS:
+        numbers: dict[tuple[Any, ...], int] = {}
+        lists = [frame[column].to_numpy(dtype=object, na_value=None).tolist() for column in columns]
+        rows = zip(*lists, strict=True) if lists else [()] * len(frame)
+        return np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int64)
     code = np.zeros(len(frame), dtype=np.int64)
     for column in columns:
         numeric = COLUMNS.get(column, ("", ""))[1] in (_INT, _FLOAT)
         values = frame[column].to_numpy(dtype=float, na_value=np.nan) if numeric else frame[column].astype(object)
         found = np.asarray(pd.factorize(values)[0], dtype=np.int64)
-        if len(found) and (found != found[0]).any():
+        if (found != found[0]).any():
             code = joined_codes(code, found)
     return code
 

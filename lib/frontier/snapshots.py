@@ -94,6 +94,8 @@ class Snapshot:
 
 def _apart(frame: pd.DataFrame, group: NDArray[np.int64]) -> NDArray[np.int64]:
     """Configuration numbers; rows of unknown load are kept apart, and predicted rows, which never repeat one another."""
+    if len(np.unique(group)) == len(group):
+        return group
     predicted = (frame["evidence"] == "predicted").fillna(False).astype(bool) & frame["replicate"].isna()
     unknown = ((frame["concurrency"].isna() & frame["request_rate_per_s"].isna()) | predicted).to_numpy()
     if not unknown.any():
@@ -106,6 +108,8 @@ def _apart(frame: pd.DataFrame, group: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _launches(frame: pd.DataFrame, configuration: NDArray[np.int64]) -> NDArray[np.int64]:
     """Launch number of each row, shape (rows,)."""
+    if len(np.unique(configuration)) == len(configuration):
+        return np.zeros(len(configuration), dtype=np.int64)  # nothing stands twice, so it does not matter which launch it was
     if frame["replicate"].notna().any():
         return np.asarray(pd.factorize(frame["replicate"].fillna(-1), sort=True)[0], dtype=np.int64)
     if frame["date"].notna().any():

@@ -147,7 +147,7 @@ def _filled(version: Codes, both: pd.DataFrame, is_after: NDArray[np.bool_]) -> 
 
     A run is what one series (hardware, engine, precision, speculation) did on one date; public records name the image on some of its rows only.
     """
-    if (version >= 0).all() or both["date"].isna().all():
+    if (version >= 0).all() or (version < 0).all() or both["date"].isna().all():
         return version
     run = joined_codes(row_codes(both, ["date", "hardware", "engine", "precision", "spec"]), is_after.astype(np.int64))
     known = pd.Series(version).where(version >= 0)
@@ -173,11 +173,14 @@ def _platform_moved(both: pd.DataFrame, is_after: NDArray[np.bool_]) -> bool:
 
 def _matched_causes(key: Codes, version: Codes, is_after: NDArray[np.bool_], moved: Sequence[str], platform: bool) -> NDArray[np.object_]:
     """Cause of a configuration that stands on both sides, by configuration number: what differs beside the configuration."""
-    pairs = pd.DataFrame({"key": key, "version": version, "after": is_after}).drop_duplicates()
-    sides = pairs.groupby(["key", "version"])["after"].agg(["min", "max"])
-    both = (sides["min"] != sides["max"]).groupby(level="key").all()
-    unknown = pairs[pairs["version"] < 0].groupby("key").size().reindex(both.index, fill_value=0).to_numpy() > 0
-    same = both.to_numpy() & ~unknown
+    width = int(version.max()) + 2
+    pair = key * width + version + 1
+    on_one_side = np.setxor1d(pair[~is_after], pair[is_after])  # a configuration's version that only one side ran
+    same = np.ones(int(key.max()) + 1, dtype=bool)
+    unknown = np.zeros(len(same), dtype=bool)
+    unknown[key[version < 0]] = True
+    same[on_one_side // width] = False
+    same &= ~unknown
     if not moved:
         return np.where(same, "platform" if platform else "unexplained", "software").astype(object)
     if moved == ("engine",):
