@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -219,7 +219,7 @@ def row_codes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
     """
     if len(frame) <= _FEW_ROWS:
         numbers: dict[tuple[Any, ...], int] = {}
-        lists = [frame[column].to_numpy(dtype=object, na_value=None).tolist() for column in columns]
+        lists = [cast(Any, frame[column]).to_numpy(dtype=object, na_value=None).tolist() for column in columns]  # the stubs know no None there
         rows = zip(*lists, strict=True) if lists else [()] * len(frame)
         return np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int64)
     code = np.zeros(len(frame), dtype=np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from frontier.errors import PointsError
 from frontier.evidence.record_noise.stalls import FloatArray, stalled
-from frontier.records import INTERACTIVITY, METRICS, configuration_columns, usable
+from frontier.records import INTERACTIVITY, METRICS, configuration_columns, row_codes, usable
 
 NIGHTS = ("2025-12-09", "2025-12-15")  # nightly reruns of unchanged images, by the record's keepers
 FULL_IDLE = 0.97  # Little's ratio of a run without idle time
@@ -42,14 +42,7 @@ class Repeats:
 
 def configuration_numbers(frame: pd.DataFrame, *, software: bool) -> NDArray[np.int64]:
     """One number per configuration, shape (rows,); engine version and image count only if ``software``."""
-    code = np.zeros(len(frame), dtype=np.int64)
-    for column in configuration_columns(frame):
-        if column == "variant" or (column in _SOFTWARE and not software):
-            continue
-        found = np.asarray(pd.factorize(frame[column])[0], dtype=np.int64)
-        if (found != found[0]).any():
-            code = np.asarray(pd.factorize(code * (int(found.max()) + 2) + found + 1)[0], dtype=np.int64)
-    return code
+    return row_codes(frame, [c for c in configuration_columns(frame) if c != "variant" and (software or c not in _SOFTWARE)])
 
 
 def idle_share(frame: pd.DataFrame) -> FloatArray:
