@@ -121,11 +121,8 @@ def examine(frame: pd.DataFrame, metric: str = "total", *, origin: str = "") -> 
     PointsError
         If the table has no rows.
     """
-    check_metric(metric)
-    if frame.empty:
-        raise PointsError("the points table has no rows, so there is nothing to check", origin=origin or None)
     with remembering():
-        context = Examined.of(frame, metric)
+        context = _examined(frame, metric, origin)
         return context.findings(np.arange(len(frame)), spoken=True)
 
 
@@ -228,11 +225,15 @@ def doctor(frame: pd.DataFrame, metric: str = "total", *, origin: str = "") -> d
     PointsError
         If the table has no rows.
     """
+    with remembering():
+        return _document(_examined(frame, metric, origin), origin)
+
+
+def _examined(frame: pd.DataFrame, metric: str, origin: str) -> Examined:
     check_metric(metric)
     if frame.empty:
         raise PointsError("the points table has no rows, so there is nothing to check", origin=origin or None)
-    with remembering():
-        return _document(Examined.of(frame, metric), origin)
+    return Examined.of(frame, metric)
 
 
 def _document(context: Examined, origin: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def write_report(run_dir: Path, *, out_dir: Path | None = None) -> Path:
             hint="write the new rendering beside it: write_report(run_dir, out_dir=...)",
         )
     for path, content in changed.items():
-        _write(target / path, content)
+        write_file(target / path, content)
     return target / "report.html"
 
 
@@ -187,7 +187,7 @@ def _formats(config: Document) -> list[str]:
     return formats
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

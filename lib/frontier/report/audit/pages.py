@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from frontier.report.audit import rows
 from frontier.report.audit.figures import fig_claim, fig_overview, fig_parts
 from frontier.report.audit.words import COLORS, EVIDENCE, FIRST_LINE, SHORT, VERDICTS, kind_of, ranges_text
+from frontier.report.page import write_file
 from frontier.report.style import ReportFigure, to_png, to_svg
 from frontier.report.svg import inline_svg
 from frontier.report.wording import glued
@@ -42,12 +42,12 @@ def write_audit(document: Mapping[str, Any], folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for claim in document["claims"]:
-        _write(folder / "figures" / f"claim-{claim['name']}.png", to_png(fig_claim(claim)))
+        write_file(folder / "figures" / f"claim-{claim['name']}.png", to_png(fig_claim(claim)))
         if claim["parts"] is not None:
-            _write(folder / "figures" / f"parts-{claim['name']}.png", to_png(fig_parts(claim)))
-        _write(folder / f"card-{claim['name']}.html", card_html(claim).encode())
-    _write(folder / "figures" / "overview.png", to_png(fig_overview(document)))
-    _write(folder / "overview.html", overview_html(document).encode())
+            write_file(folder / "figures" / f"parts-{claim['name']}.png", to_png(fig_parts(claim)))
+        write_file(folder / f"card-{claim['name']}.html", card_html(claim).encode())
+    write_file(folder / "figures" / "overview.png", to_png(fig_overview(document)))
+    write_file(folder / "overview.html", overview_html(document).encode())
     return folder / "overview.html"
 
 
@@ -120,14 +120,3 @@ def _picture(name: str, draw: Callable[[bool], ReportFigure], label: str) -> Map
     return {
         key: inline_svg(to_svg(draw(narrow), text=True), prefix=f"{name}-{key}", label=label) for key, narrow in (("wide", False), ("narrow", True))
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
