@@ -6,13 +6,19 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint type docs notebooks strip lab figures lock clean
+.PHONY: help demo measure test test-quick lint type docs notebooks strip lab figures lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/base.stamp  ## attribute the move of DeepSeek-R1 from H200 to GB200 NVL72 and print the report's path
 	$(BIN)/frontier run experiment=deepseek_r1_h200_to_gb200
+
+measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine's cores, measured (about 40 minutes on two cores)
+	$(BIN)/frontier doctor --install vllm --install aiperf
+	$(BIN)/frontier doctor --calibrate
+	$(BIN)/frontier checkpoint make pocket
+	$(BIN)/frontier run experiment=pocket_cpu
 
 test: $(VENV)/dev.stamp lint  ## run everything that is tested
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
@@ -56,6 +62,12 @@ $(VENV)/base.stamp: requirements/base.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install -r requirements/base.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(VENV)/measure.stamp: requirements/measure.lock pyproject.toml | $(BIN)/python
+	@echo "installing the pinned packages and torch into $(VENV) (a few minutes, once)"
+	@$(PIP) install -r requirements/measure.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/base.stamp
 
 $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
 	@echo "installing the pinned packages and the test tools into $(VENV) (a few minutes, once)"

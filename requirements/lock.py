@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"base": "", "dev": "[lab,dev]"}
+EXTRAS = {"base": "", "measure": "[torch]", "dev": "[lab,torch,dev]"}
 
 
 def freeze(extras: str, constraint: Path | None) -> list[str]:
@@ -19,7 +19,8 @@ def freeze(extras: str, constraint: Path | None) -> list[str]:
         limits = ["-c", str(constraint)] if constraint else []
         subprocess.run([python, "-m", "pip", "install", "--quiet", *limits, f"{ROOT}{extras}", "setuptools>=77"], check=True)
         listed = subprocess.run([python, "-m", "pip", "freeze", "--all"], check=True, capture_output=True, text=True).stdout
-    return sorted(line for line in listed.splitlines() if "==" in line and not line.startswith(("pip==", "frontier-kit")))
+    pins = (line.split("+")[0] for line in listed.splitlines() if "==" in line)  # torch==2.13.0+cpu is the name of one build of it
+    return sorted(line for line in pins if not line.startswith(("pip==", "frontier-kit")))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 # Precision form -> (name in the points table, bits per weight, GPU architectures that compute it natively).
 # fp8_block is DeepSeek's 128x128 block-scaled FP8; the w4a* forms are gpt-oss' MXFP4 weights with 16- or 8-bit activations.
 # Hopper has FP8 tensor cores and no FP4 ones (NVIDIA H100 and Blackwell architecture whitepapers); MXFP4 weights run on Hopper
-# by up-conversion, so those forms are not bound to an architecture.
+# by up-conversion, so those forms are not bound to an architecture. int8 has 8-bit weights and activations, w8a16_int8 weights alone.
 PRECISION_FORMS: dict[str, tuple[str, float, frozenset[str] | None]] = {
     "bf16": ("bf16", 16.0, None),
     "fp8": ("fp8", 8.0, frozenset({"ada", "hopper", "blackwell"})),
@@ -14,6 +14,7 @@ PRECISION_FORMS: dict[str, tuple[str, float, frozenset[str] | None]] = {
     "w4a16_mxfp4": ("fp4", 4.25, None),
     "w4a8_mxfp4_mxfp8": ("fp4", 4.25, frozenset({"blackwell"})),
     "int8": ("int8", 8.0, None),
+    "w8a16_int8": ("int8", 8.0, None),
 }
 
 # Value of the `hardware` column -> GPU architecture.
@@ -27,10 +28,11 @@ ARCHITECTURES: dict[str, str] = {
     "gb200": "blackwell",
     "b300_sxm": "blackwell",
     "gb300": "blackwell",
+    "cpu": "cpu",
 }
 
 
-GENERATIONS = ("ampere", "ada", "hopper", "blackwell")
+GENERATIONS = ("cpu", "ampere", "ada", "hopper", "blackwell")
 
 
 def seniority(value: str) -> float | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frontier.errors import PointsError
 from frontier.integrity import CHECKS, SERIES, Check, remembering, without_warmup
 from frontier.pareto import Frontier, shift
-from frontier.records import METRICS, check_metric, evidence_of, usable
+from frontier.records import METRICS, check_metric, drawable, evidence_of
 from frontier.snapshots import Snapshot
 
 Marks = Mapping[str, pd.Series]
@@ -202,7 +202,7 @@ class Examined:
 
 
 def _frontier(frame: pd.DataFrame, metric: str) -> Frontier | None:
-    good = frame[usable(frame, metric)]
+    good = frame[drawable(frame, metric)]  # which rows carry is decided by the checks
     return None if good.empty else Snapshot.of(good, metric).frontier()
 
 

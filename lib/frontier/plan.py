@@ -10,16 +10,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from frontier import config
+from frontier.attribution import FEWEST, aliasing_text, fraction_cells
 from frontier.engines import Engine, get_engine, levers_of
 from frontier.errors import ConfigError
 from frontier.provenance import environment, package_sha256, sha256_files, wheel_sha256
 from frontier.records import Trial, Variant
 from frontier.schema import Config
 
-DESIGNS = ("factorial", "ladder")
+DESIGNS = ("factorial", "ladder", "fractional")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Part:
     engine, evidence : str
     levers : in ladder order
     variants : all of the design, the infeasible ones with their reason
-    trials : feasible variants times replicates, variant by variant
+    trials : feasible variants times replicates, in the order in which they run: variant by variant, or in blocks (:func:`_in_order`)
     points : estimate per variant name; None where only running it tells
+    aliasing : what a fractional design confounds, in sentences; empty for other designs
     """
 
     part: str
@@ -45,6 +48,7 @@ class Part:
     trials: tuple[Trial, ...]
     points: dict[str, int | None]
     resolved: dict[str, list[dict[str, Any]]]
+    aliasing: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The part as plain JSON values."""
@@ -53,6 +57,7 @@ class Part:
             "evidence": self.evidence,
             "levers": list(self.levers),
             "replicates": self.replicates,
+            "aliasing": list(self.aliasing),
             "points_estimate": _total(self.points, self.replicates),
             "variants": [
                 {
@@ -165,9 +170,20 @@ def make_plan(cfg: Config) -> Plan:
             "notebooks": notebooks_sha256(cfg),
         }
     )
-    on_hardware = f"; on hardware: {cfg.gpu_hours}" if cfg.gpu_hours else ""
-    note = f"engine {main.engine} starts no server and holds no GPU{on_hardware}"
-    return Plan(str(cfg.name), digest, identity, cfg.design.kind, 0.0, note, main, companion)
+    gpu_hours, note = _cost(cfg, main)
+    return Plan(str(cfg.name), digest, identity, cfg.design.kind, gpu_hours, note, main, companion)
+
+
+def _cost(cfg: Config, main: Part) -> tuple[float, str]:
+    """GPU-hours that the trials hold, and what they take, in words."""
+    engine = get_engine(cfg)
+    if not engine.exclusive:
+        on_hardware = f"; on hardware: {cfg.gpu_hours}" if cfg.gpu_hours else ""
+        return 0.0, f"engine {main.engine} starts no server and holds no GPU{on_hardware}"
+    costs = [engine.cost(trial.variant) for trial in main.trials]
+    minutes = sum(cost.seconds for cost in costs) / 60
+    gpu_hours = sum(cost.seconds * cost.gpus for cost in costs) / 3600
+    return gpu_hours, f"{len(costs)} launches one after another, about {minutes:.0f} minutes (assumed: {costs[0].assumed if costs else 'nothing'})"
 
 
 def root() -> Path:
@@ -178,6 +194,11 @@ def root() -> Path:
 def artifacts_folder(cfg: Config) -> Path:
     """Folder of the runs; a relative one starts at the clone."""
     return root() / Path(cfg.paths.artifacts_dir).expanduser()
+
+
+def cache_folder(cfg: Config) -> Path:
+    """Folder of checkpoints and tool environments; a relative one starts at the clone."""
+    return root() / Path(cfg.paths.cache_dir).expanduser()
 
 
 def run_files(cfg: Config) -> dict[str, str]:
@@ -199,10 +220,17 @@ def _part(cfg: Config, part: str) -> Part:
     if not levers:
         raise ConfigError(f"the {part} part of {cfg.name} has no lever", origin="lever", hint="lever=[precision]")
     replicates = 1 if engine.deterministic else cfg.sweep.replicates
-    variants = tuple(_variant(cfg, engine, levers, targets) for targets in _design(cfg.design.kind, levers))
+    kind = _kind(cfg, part, levers)
+    variants = tuple(_variant(cfg, engine, levers, targets) for targets in _design(kind, levers))
     feasible = [variant for variant in variants if not variant.infeasible]
+    if kind == "fractional" and len(feasible) < len(variants):
+        lost = "; ".join(f"{variant.name}: {variant.infeasible}" for variant in variants if variant.infeasible)
+        message = f"the half fraction holds variants that cannot exist, and without them no lever's effect is identifiable ({lost})"
+        raise ConfigError(message, origin="design", hint="design=factorial")
+    blocks = engine.evidence == "measured" or cfg.sweep.order == "blocks"
     trials = tuple(
-        Trial(variant, replicate, _trial_digest(engine, variant, replicate)) for variant in feasible for replicate in range(1, replicates + 1)
+        Trial(variant, replicate, _trial_digest(engine, variant, replicate))
+        for variant, replicate in _in_order(feasible, replicates, cfg.sweep.order_seed if blocks else None)
     )
     return Part(
         part=part,
@@ -214,7 +242,42 @@ def _part(cfg: Config, part: str) -> Part:
         trials=trials,
         points={variant.name: engine.estimated_points(variant) for variant in feasible},
         resolved={variant.name: [dict(entry) for entry in engine.resolved(variant)] for variant in feasible},
+        aliasing=tuple(aliasing_text(levers)) if kind == "fractional" else (),
     )
+
+
+def _kind(cfg: Config, part: str, levers: Sequence[str]) -> str:
+    """The design of a part; a half fraction is refused where the attribution could not be read from it.
+
+    A companion's points are looked up, not measured: leaving half of them out would save nothing, so it has all cells.
+    """
+    kind = cfg.design.kind
+    if kind != "fractional":
+        return kind
+    if part != "main":
+        return "factorial"
+    if len(levers) < FEWEST:
+        message = f"design=fractional needs at least {FEWEST} levers, got {len(levers)} ({', '.join(levers)})"
+        raise ConfigError(message, origin="design", hint="design=factorial")
+    unlocked = [lever for lever in levers if cfg.lever[lever].mode != "forced"]
+    if unlocked:
+        # An unlocked lever at target takes the best of target and baseline cells, and the half fraction runs only one of the two.
+        message = f"design=fractional needs every lever forced, got mode unlocked for {', '.join(unlocked)}"
+        raise ConfigError(message, origin="design", hint=" ".join(f"lever.{lever}.mode=forced" for lever in unlocked))
+    return kind
+
+
+def _in_order(variants: Sequence[Variant], replicates: int, seed: int | None) -> list[tuple[Variant, int]]:
+    """Variants and replicates in the order in which they run.
+
+    Without a seed variant by variant. With one in randomized blocks: every replicate is a permutation of all variants, so that a drift of the machine
+    within a block meets every variant alike on average, and one between blocks meets all alike.
+    """
+    counted = range(1, replicates + 1)
+    if seed is None:
+        return [(variant, replicate) for variant in variants for replicate in counted]
+    orders = [np.random.default_rng([seed, replicate]).permutation(len(variants)) for replicate in counted]
+    return [(variants[place], replicate) for replicate, order in zip(counted, orders, strict=True) for place in order]
 
 
 def _design(kind: str, levers: Sequence[str]) -> list[frozenset[str]]:
@@ -222,6 +285,9 @@ def _design(kind: str, levers: Sequence[str]) -> list[frozenset[str]]:
     if kind == "factorial":
         # Reversed, so that the first lever of the ladder changes fastest.
         return [frozenset(lever for lever, on in zip(reversed(levers), row, strict=True) if on) for row in product((0, 1), repeat=len(levers))]
+    if kind == "fractional":
+        cells = [[levers[i] for i in range(len(levers)) if cell >> i & 1] for cell in fraction_cells(len(levers))]
+        return [frozenset(cell) for cell in cells]
     if kind == "ladder":
         return [frozenset(levers[:count]) for count in range(len(levers) + 1)]
     raise ConfigError(f"design.kind must be one of {', '.join(DESIGNS)}, got {kind!r}", origin="design", hint="design=factorial")
@@ -229,7 +295,8 @@ def _design(kind: str, levers: Sequence[str]) -> list[frozenset[str]]:
 
 def _variant(cfg: Config, engine: Engine, levers: Sequence[str], targets: frozenset[str]) -> Variant:
     levels = {lever: "target" if lever in targets else "baseline" for lever in levers}
-    settings = {lever: tuple(str(value) for value in getattr(cfg.lever[lever], level)) for lever, level in levels.items()}
+    chosen = {lever: "baseline" if cfg.design.baseline_only else level for lever, level in levels.items()}
+    settings = {lever: tuple(str(value) for value in getattr(cfg.lever[lever], level)) for lever, level in chosen.items()}
     return Variant(levels, settings, engine.infeasible(Variant(levels, settings)))
 
 

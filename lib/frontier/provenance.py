@@ -119,6 +119,17 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def machine_identity() -> dict[str, Any]:
+    """What tells this machine from another kind of machine: processor, cores, memory, GPUs; no names of people or hosts."""
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "ram_gib": round(psutil.virtual_memory().total / GIB),
+        "gpus": [gpu["name"] for gpu in gpus()],
+    }
+
+
 def environment(root: Path, wheels: Iterable[str] = ()) -> dict[str, Any]:
     """What a run says of the machine and the software it ran on.
 

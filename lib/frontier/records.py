@@ -19,6 +19,7 @@ from frontier.errors import PointsError, UsageError
 EVIDENCE = ("measured", "published", "predicted", "simulated")
 METRICS = {"total": "total_tput_tok_s_gpu", "output": "output_tput_tok_s_gpu"}
 INTERACTIVITY = "interactivity_tok_s_user"
+BELOW_GATE = "below_quality_gate"  # flag of rows whose output is not the model's any more: measured, shown, and left out of every frontier
 
 _STR, _INT, _FLOAT, _BOOL = "string", "Int64", "float64", "boolean"
 
@@ -277,11 +278,24 @@ def evidence_of(frame: pd.DataFrame) -> str:
 
 
 def usable(frame: pd.DataFrame, metric: str) -> pd.Series[bool]:
-    """Which rows can carry a frontier: both coordinates finite and positive, and not marked invalid. Bool series of shape (n_rows,)."""
+    """Which rows can carry a frontier: :func:`drawable`, and not below their quality gate. Bool series of shape (n_rows,)."""
+    return drawable(frame, metric) & ~below_gate(frame)
+
+
+def drawable(frame: pd.DataFrame, metric: str) -> pd.Series[bool]:
+    """Which rows have a place in a figure: both coordinates finite and positive, and not marked invalid. Bool series of shape (n_rows,)."""
     good = ~(frame["valid"].fillna(True) == False)  # noqa: E712 - three-valued column
     for column in (INTERACTIVITY, METRICS[metric]):
         good &= np.isfinite(frame[column]) & (frame[column] > 0)
     return good.astype(bool)
+
+
+def below_gate(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows carry the flag of a variant whose output fails its quality gate. Bool series of shape (n_rows,)."""
+    flags = frame["flags"]
+    if flags.isna().all():
+        return pd.Series(False, index=frame.index)
+    return flags.fillna("").str.contains(rf"(?:^|;)\s*{BELOW_GATE}\s*(?:;|$)").astype(bool)
 
 
 @dataclass(frozen=True)

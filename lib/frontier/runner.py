@@ -22,8 +22,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 from frontier import config
+from frontier.engines import get_engine
 from frontier.errors import ConfigError, ConfigErrors, RunError
-from frontier.plan import Plan, artifacts_folder, make_plan, root, run_files
+from frontier.plan import Plan, artifacts_folder, cache_folder, make_plan, root, run_files
 from frontier.progress import Progress
 from frontier.schema import Config
 from frontier.store import RunFolder, Store, read_json, write_text
@@ -103,6 +104,8 @@ def run_experiment(
     ------
     ConfigErrors
         If the experiment cannot be composed; nothing is created then.
+    MachineError
+        If an engine lacks a tool or a checkpoint here; nothing is created then.
     RunError
         If a notebook fails (its executed copy is kept), or another process works on the same run.
     """
@@ -112,6 +115,10 @@ def run_experiment(
         cfg.seal()
     plan = make_plan(cfg)
     store = Store(artifacts_folder(cfg))
+    found = store.find_identity(plan.identity)
+    if found is None or not found.measured():
+        for part in plan.parts:
+            get_engine(cfg, part.part).check_machine(cache_folder(cfg))
     run = store.open_or_create(plan.name, plan.to_dict(), lambda: run_files(cfg))
     if run.manifest is not None:
         return RunResult(run, str(run.manifest["status"]), (), reused=True)

@@ -60,6 +60,7 @@ class ModelConfig(Sealable):
     precisions: list[str] = MISSING  # forms there is a checkpoint or a recipe for
     kv_precisions: list[str] = MISSING
     published_ids: list[str] = field(default_factory=list)  # names under which published records file this model
+    checkpoint: str = ""  # option of conf/checkpoint that is made on this machine, or a folder; empty: id and revision are loaded
 
 
 @dataclass
@@ -96,7 +97,7 @@ class WorkloadConfig(Sealable):
 class EngineConfig(Sealable):
     """Where points come from. ``kind`` selects the adapter; the rest are its knobs."""
 
-    kind: str = MISSING  # predicted | published | fake | none
+    kind: str = MISSING  # predicted | published | fake | vllm | none
     backend: str = "trtllm"
     # predicted
     database_version: str = ""  # empty: the newest of the pinned wheel; the resolved one is recorded
@@ -112,6 +113,18 @@ class EngineConfig(Sealable):
     fail_cells: list[str] = field(default_factory=list)  # variants ("mtp+precision") that crash on purpose
     delay_s: float = 0.0  # time one trial takes
     seed: int = 0
+    # engines that start a server (vllm)
+    platform: str = "cpu"  # cpu | cuda
+    server_python: str = ""  # interpreter of an environment that has the engine; empty: the kit's own, see `frontier doctor --install`
+    client_python: str = ""  # the same for the load generator
+    max_model_len: int = 2048  # tokens
+    max_num_seqs: int = 64  # requests a server works on at once
+    kv_cache_gib: float = 1.0  # per server; whole GiB on the CPU
+    eager: bool = True  # no compilation and no graphs: a launch takes less, a step more
+    load_format: str = "auto"  # dummy: random weights made by the engine, where only speed matters
+    synthetic_acceptance: list[float] = field(default_factory=list)  # by draft position; drafts are then accepted at this rate instead of verified
+    ready_timeout_s: float = 1800.0
+    extra_args: list[str] = field(default_factory=list)  # further arguments of every server
 
 
 @dataclass
@@ -135,7 +148,8 @@ class LeverConfig(Sealable):
 class DesignConfig(Sealable):
     """Which cells are run, and how intervals are computed."""
 
-    kind: str = "factorial"  # factorial | ladder
+    kind: str = "factorial"  # factorial | ladder | fractional
+    baseline_only: bool = False  # every variant runs at its baseline settings: what is found where nothing was changed (A/A)
     resamples: int = 2000
     confidence: float = 0.95
     seed: int = 1
@@ -145,10 +159,37 @@ class DesignConfig(Sealable):
 class SweepConfig(Sealable):
     """Load and repetition."""
 
-    kind: str = "grid"
+    kind: str = "grid"  # grid | adaptive | mlperf_endpoints
     concurrencies: list[int] = field(default_factory=list)
     replicates: int = 1  # launches per variant
     grid_points: int = 65  # interactivities at which curves are evaluated
+    order: str = "plan"  # plan | blocks: every replicate a random permutation of the variants
+    order_seed: int = 1
+    repetition: int = 1  # another number measures everything anew, as a run of its own
+    # engines that put load on a server
+    warmup_s: float = 2.0  # load at the largest concurrency before the first point of a launch; never counted
+    settle_s: float = 3.0  # what a point gets beside its window to become steady
+    window_s: float = 10.0  # shortest window of a point
+    turnovers: int = 5  # a steady window holds at least this many completions per request in flight
+    max_point_s: float = 60.0  # a point that is not steady is measured once more, this long, and marked if it still is not
+    # adaptive
+    budget_s: float = 3600.0  # launches and points together
+    target_error: float = 0.01  # relative standard error of the hypervolume at which a variant is certain enough
+    min_replicates: int = 2
+    focus: str = "frontier"  # frontier | attribution: what is to become certain
+
+
+@dataclass
+class QualityConfig(Sealable):
+    """The gate that a variant's output must pass for its points to count."""
+
+    kind: str = "none"  # none | api
+    max_perplexity_increase: float = 0.02  # relative to the baseline, held-out text
+    min_greedy_agreement: float = 0.9  # share of tokens that the baseline would choose too
+    documents: int = 16
+    prompt_tokens: int = 192
+    output_tokens: int = 32
+    lm_eval_tasks: list[str] = field(default_factory=list)  # further scores by lm-evaluation-harness, for those who have its data
 
 
 @dataclass
@@ -173,6 +214,7 @@ class PathsConfig(Sealable):
     """Folders; they never enter a digest."""
 
     artifacts_dir: str = "artifacts"
+    cache_dir: str = "artifacts/cache"  # checkpoints made here and the environments of tools
     notebooks_dir: str = "notebooks"
 
 
@@ -194,6 +236,7 @@ class Config(Sealable):
     kv_precision: str = "fp8"
     design: DesignConfig = field(default_factory=DesignConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     place: PlaceConfig = field(default_factory=PlaceConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
@@ -207,6 +250,7 @@ GROUPS: dict[str, Any] = {
     "engine": EngineConfig,
     "design": DesignConfig,
     "sweep": SweepConfig,
+    "quality": QualityConfig,
     "place": PlaceConfig,
     "report": ReportConfig,
     "paths": PathsConfig,

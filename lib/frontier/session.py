@@ -15,12 +15,15 @@ import pandas as pd
 
 from frontier import config
 from frontier.attribute import attribute_run
+from frontier.bounds import run_bound
+from frontier.engines import get_engine
 from frontier.errors import RunError
 from frontier.evidence.residuals import ResidualModel, model_error_document
+from frontier.judged import judge_run, with_quality
 from frontier.pareto import Frontier
 from frontier.places import run_trials
-from frontier.plan import Part, Plan, artifacts_folder, make_plan, run_files
-from frontier.records import read_points, usable, write_points
+from frontier.plan import Part, Plan, artifacts_folder, cache_folder, make_plan, run_files
+from frontier.records import normalize_points, read_points, usable, write_points
 from frontier.report import claim_rows, write_report
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
@@ -154,7 +157,8 @@ class Session:
             planned = [(part.part, trial) for part in self.plan.parts for trial in part.trials]
             missing = [trial.digest for _, trial in planned if self.run.trial_record(trial.digest) is None]
             taken = set(self.store.reuse_trials(self.run, missing))
-            run_trials(self.run, self.cfg, [(part, trial) for part, trial in planned if trial.digest in missing and trial.digest not in taken])
+            pending = [(part, trial) for part, trial in planned if trial.digest in missing and trial.digest not in taken]
+            run_trials(self.run, self.cfg, pending, cache_folder(self.cfg))
             if not file.exists():
                 self._gather()
         return read_points(file)
@@ -167,10 +171,25 @@ class Session:
             frames = [frame for trial in part.trials if (frame := self.run.trial_points(trial.digest)) is not None]
             if frames:
                 table = pd.concat(frames, ignore_index=True)
+                judged = judge_run(self.run, self.cfg, part) if part.part == "main" else None
+                if judged is not None:
+                    write_json(self.run.path / "quality.json", judged[0])
+                    table = normalize_points(with_quality(table, judged[1]), origin="the run's points and its quality gate")
+                if part.part == "main":
+                    self._keep_bound(part, table)
                 write_atomic(self.run.path / POINTS[part.part], lambda temporary, table=table: write_points(table, temporary))  # type: ignore[misc]
             elif part.part == "main":
                 reasons = sorted({str((self.run.trial_record(trial.digest) or {}).get("reason", "not run")) for trial in part.trials})
                 raise RunError("no trial gave a point", origin=str(self.run.path), hint="; ".join(reasons))
+
+    def _keep_bound(self, part: Part, points: pd.DataFrame) -> None:
+        """Write ``bound.json`` where the points were measured on this machine, and the machine has been calibrated."""
+        model = get_engine(self.cfg, part.part).model_folder(cache_folder(self.cfg)) if part.evidence == "measured" else None
+        if model is None or not (model / "config.json").is_file():
+            return
+        document = run_bound(points, model, artifacts_folder(self.cfg))
+        if document is not None:
+            write_json(self.run.path / "bound.json", document)
 
     def points(self, part: str = "main") -> pd.DataFrame | None:
         """The points of a part; None where there are none."""

@@ -2,7 +2,7 @@
 
     <artifacts>/runs/<utc>-<name>-<digest8>/
         config.yaml plan.json environment.json                 there from the start
-        trials/<digest>/points.parquet resolved.json trial.json [error.txt log.txt]
+        trials/<digest>/points.parquet resolved.json trial.json [error.txt log.txt kept/]
                                                                trial.json last: without it the trial is not complete
         points.parquet companion_points.parquet attribution.json report.html figures/ notebooks/
         manifest.json                                          last: with it the run is finished
@@ -30,6 +30,8 @@ from frontier.provenance import sha256_file
 from frontier.records import Manifest, Trial, read_points, write_points
 
 TRIAL_FILES = ("points.parquet", "resolved.json", "log.txt", "error.txt", "trial.json")
+OUTPUT = "output.json"  # under KEPT: what one launch put out, for the quality gate
+KEPT = "kept"  # what a trial that takes long has finished so far: points with their raw records, and logs of its launches
 RUN_ID = re.compile(r"^(?P<utc>\d{8}T\d{6}Z)-(?P<name>.+)-(?P<digest8>[0-9a-f]{8})$")
 TEMPORARY = ".tmp-"
 
@@ -107,6 +109,12 @@ class RunFolder:
         return match["name"] if match else ""
 
     @property
+    def created_s(self) -> float:
+        """When the run was created, seconds since the epoch; 0.0 for a folder that is no run's."""
+        match = RUN_ID.match(self.run_id)
+        return datetime.strptime(match["utc"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() if match else 0.0
+
+    @property
     def plan(self) -> dict[str, Any]:
         """``plan.json``."""
         document: dict[str, Any] = read_json(self.path / "plan.json")
@@ -138,7 +146,7 @@ class RunFolder:
         return all((self.trial_folder(digest) / "trial.json").exists() for digest in self.trial_digests())
 
     def begin_trial(self, digest: str) -> Path:
-        """An empty folder for a trial; what an interrupted attempt left is removed.
+        """A folder for a trial; what an interrupted attempt left is removed, except its finished points under ``kept/``.
 
         Raises
         ------
@@ -149,7 +157,7 @@ class RunFolder:
         if (folder / "trial.json").exists():
             raise RunError(f"trial {digest[:12]} is complete and never run again", origin=str(folder))
         found = sorted(folder.iterdir()) if folder.exists() else []
-        foreign = [file.name for file in found if file.name not in TRIAL_FILES and not file.name.startswith(TEMPORARY)]
+        foreign = [file.name for file in found if file.name not in (*TRIAL_FILES, KEPT) and not file.name.startswith(TEMPORARY)]
         if foreign:
             raise RunError(
                 f"trial {digest[:12]} holds files that no trial writes: {', '.join(foreign)}",
@@ -157,7 +165,8 @@ class RunFolder:
                 hint="move them out of the run's folder",
             )
         for file in found:
-            file.unlink()
+            if file.name != KEPT:
+                file.unlink()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -312,10 +321,11 @@ class Store:
             if source is None:
                 continue
             folder = run.begin_trial(digest)
-            for file in TRIAL_FILES:  # trial.json stands last, here as when it was made
-                original = source.trial_folder(digest) / file
+            kept = [file.relative_to(source.trial_folder(digest)) for file in (source.trial_folder(digest) / KEPT).rglob("*") if file.is_file()]
+            for name in [*kept, *map(Path, TRIAL_FILES)]:  # trial.json stands last, here as when it was made
+                original = source.trial_folder(digest) / name
                 if original.exists():
-                    write_atomic(folder / file, lambda temporary, original=original: shutil.copyfile(original, temporary))  # type: ignore[misc]
+                    write_atomic(folder / name, lambda temporary, original=original: shutil.copyfile(original, temporary))  # type: ignore[misc]
             taken.append(digest)
         return taken
 

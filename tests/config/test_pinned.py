@@ -7,6 +7,44 @@ from typing import Any
 
 from frontier.config import compose
 
+# Keys that only engines with a server and load on it look at.
+_SERVER: dict[str, Any] = {
+    "platform": "cpu",
+    "server_python": "",
+    "client_python": "",
+    "max_model_len": 2048,
+    "max_num_seqs": 64,
+    "kv_cache_gib": 1.0,
+    "eager": True,
+    "load_format": "auto",
+    "synthetic_acceptance": [],
+    "ready_timeout_s": 1800.0,
+    "extra_args": [],
+}
+_LOAD: dict[str, Any] = {
+    "order": "plan",
+    "order_seed": 1,
+    "repetition": 1,
+    "warmup_s": 2.0,
+    "settle_s": 3.0,
+    "window_s": 10.0,
+    "turnovers": 5,
+    "max_point_s": 60.0,
+    "budget_s": 3600.0,
+    "target_error": 0.01,
+    "min_replicates": 2,
+    "focus": "frontier",
+}
+_NO_QUALITY: dict[str, Any] = {
+    "kind": "none",
+    "max_perplexity_increase": 0.02,
+    "min_greedy_agreement": 0.9,
+    "documents": 16,
+    "prompt_tokens": 192,
+    "output_tokens": 32,
+    "lm_eval_tasks": [],
+}
+
 _SMOKE: dict[str, Any] = {
     "name": "smoke",
     "title": "Smoke test on the fake engine",
@@ -28,6 +66,7 @@ _SMOKE: dict[str, Any] = {
         "precisions": ["bf16", "fp8", "nvfp4"],
         "kv_precisions": ["bf16", "fp8"],
         "published_ids": ["Llama-3.1-70B"],
+        "checkpoint": "",
     },
     "hardware": {
         "name": "h200_sxm_x8",
@@ -38,7 +77,7 @@ _SMOKE: dict[str, Any] = {
         "domain_gpus": 8,
         "max_gpus": 64,
         "system_gpus": 64,
-        "precisions": ["bf16", "fp8", "fp8_block", "int8", "w4a16_mxfp4"],
+        "precisions": ["bf16", "fp8", "fp8_block", "int8", "w8a16_int8", "w4a16_mxfp4"],
         "dies_per_package": 1,
         "tdp_w": 700.0,
         "all_in_kw_per_gpu": 1.37,
@@ -57,11 +96,12 @@ _SMOKE: dict[str, Any] = {
         "backends": [],
         "base_tput_tok_s_gpu": 1000.0,
         "base_interactivity_tok_s_user": 100.0,
-        "effects": {"hardware": 2.0, "precision": 1.5, "parallelism": 1.2, "mtp": 1.4, "disaggregation": 1.25, "version": 1.1},
+        "effects": {"hardware": 2.0, "precision": 1.5, "parallelism": 1.2, "mtp": 1.4, "disaggregation": 1.25, "batch": 1.3, "version": 1.1},
         "noise_cv": 0.02,
         "fail_cells": [],
         "delay_s": 0.0,
         "seed": 0,
+        **_SERVER,
     },
     "companion": {
         "kind": "none",
@@ -77,6 +117,7 @@ _SMOKE: dict[str, Any] = {
         "fail_cells": [],
         "delay_s": 0.0,
         "seed": 0,
+        **_SERVER,
     },
     "companion_levers": [],
     "lever": {
@@ -109,11 +150,12 @@ _SMOKE: dict[str, Any] = {
         },
     },
     "kv_precision": "fp8",
-    "design": {"kind": "factorial", "resamples": 500, "confidence": 0.95, "seed": 1},
-    "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 3, "grid_points": 33},
+    "design": {"kind": "factorial", "baseline_only": False, "resamples": 500, "confidence": 0.95, "seed": 1},
+    "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 3, "grid_points": 33, **_LOAD},
+    "quality": _NO_QUALITY,
     "place": {"kind": "local", "workers": 0},
     "report": {"metric": "total", "interactivities_tok_s_user": [], "formats": ["png", "svg"]},
-    "paths": {"artifacts_dir": "artifacts", "notebooks_dir": "notebooks"},
+    "paths": {"artifacts_dir": "artifacts", "cache_dir": "artifacts/cache", "notebooks_dir": "notebooks"},
     "systems": {"h200_sxm_x8": "8 x H200 SXM", "b200_sxm_x8": "8 x B200 SXM"},
 }
 
@@ -140,6 +182,7 @@ _DEEPSEEK: dict[str, Any] = {
         "precisions": ["fp8_block", "nvfp4"],
         "kv_precisions": ["bf16", "fp8"],
         "published_ids": ["DeepSeek-R1", "DeepSeek-V3", "DeepSeek-R1-NVFP4"],
+        "checkpoint": "",
     },
     "hardware": {
         "name": "h200_sxm_x8",
@@ -150,7 +193,7 @@ _DEEPSEEK: dict[str, Any] = {
         "domain_gpus": 8,
         "max_gpus": 64,
         "system_gpus": 64,
-        "precisions": ["bf16", "fp8", "fp8_block", "int8", "w4a16_mxfp4"],
+        "precisions": ["bf16", "fp8", "fp8_block", "int8", "w8a16_int8", "w4a16_mxfp4"],
         "dies_per_package": 1,
         "tdp_w": 700.0,
         "all_in_kw_per_gpu": 1.37,
@@ -174,6 +217,7 @@ _DEEPSEEK: dict[str, Any] = {
         "fail_cells": [],
         "delay_s": 0.0,
         "seed": 0,
+        **_SERVER,
     },
     "companion": {
         "kind": "published",
@@ -189,6 +233,7 @@ _DEEPSEEK: dict[str, Any] = {
         "fail_cells": [],
         "delay_s": 0.0,
         "seed": 0,
+        **_SERVER,
     },
     "companion_levers": ["disaggregation", "hardware", "precision"],
     "lever": {
@@ -240,11 +285,12 @@ _DEEPSEEK: dict[str, Any] = {
         },
     },
     "kv_precision": "fp8",
-    "design": {"kind": "factorial", "resamples": 2000, "confidence": 0.95, "seed": 1},
-    "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 1, "grid_points": 65},
+    "design": {"kind": "factorial", "baseline_only": False, "resamples": 2000, "confidence": 0.95, "seed": 1},
+    "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 1, "grid_points": 65, **_LOAD},
+    "quality": _NO_QUALITY,
     "place": {"kind": "local", "workers": 0},
     "report": {"metric": "total", "interactivities_tok_s_user": [25.0, 50.0, 75.0], "formats": ["png", "svg"]},
-    "paths": {"artifacts_dir": "artifacts", "notebooks_dir": "notebooks"},
+    "paths": {"artifacts_dir": "artifacts", "cache_dir": "artifacts/cache", "notebooks_dir": "notebooks"},
     "systems": {"h200_sxm_x8": "8 x H200 SXM", "gb200_nvl72": "GB200 NVL72"},
 }
 

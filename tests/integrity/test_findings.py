@@ -129,13 +129,6 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "fit 16 GPUs, not the recorded 8" in out
 
 
-def test_command_without_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "doctor")
-    assert (code, out) == (2, "")
-    assert "doctor checks a points table, and none was named" in err
-    assert "Traceback" not in err
-
-
 def test_every_check_stands_in_the_page() -> None:
     page = (ROOT / "docs" / "integrity.md").read_text(encoding="utf-8")
     assert re.findall(r"^### `(\w+)`", page, re.MULTILINE) == list(CHECKS)

@@ -10,18 +10,22 @@ import pandas as pd
 
 from frontier.attribute.coalitions import Cache, Coalitions
 from frontier.attribute.document import Estimate, shift_document, steps_document
+from frontier.attribute.fraction import NOT_RUN, fraction_document, fraction_notes, half_of, not_identifiable, with_reasons
+from frontier.attribute.gated import BELOW, gated_cells, gated_notes
 from frontier.attribute.levers import LeverSpec, cell_levers, cell_name, cell_numbers, physical_conflict
-from frontier.attribution import interactions, ladder, leave_one_out, number, shapley
+from frontier.attribution import interactions, ladder, leave_one_out, main_effects, number, shapley
 from frontier.errors import PointsError, UsageError
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.pareto import grid_over, mean_over, overlap
 from frontier.pareto.interpolation import FloatArray
-from frontier.records import check_metric, evidence_of
+from frontier.records import check_metric, drawable, evidence_of
 from frontier.shift_record import defined_mean
 from frontier.snapshots import Snapshot, one_question, usable_rows
 
 SCHEMA = "frontier.attribution/1"
+RULES = ("error", "restrict", "ladder", "fraction")
+NOT_IN_HALF = "not identifiable: it compares cells of which one was not run or has no points"
 MAX_DRAWS = 1 << 17  # resamples x coalitions; larger games are resampled less often, and the document says how often
 INFEASIBLE_UNLOCKED = (
     "A cell without points adds nothing to a coalition that keeps the baseline setting available: its frontier is that of the cells there are, "
@@ -61,9 +65,11 @@ def attribute(
         The predicting model's own error; the interval of predicted points.
     infeasible : mapping cell name -> reason, optional
         Cells that are known not to exist; a name lists the levers at target, joined by ``+`` in any order.
-    missing : "error" | "restrict" | "ladder"
+    missing : "error" | "restrict" | "ladder" | "fraction"
         What to do when a cell has no points though nothing speaks against it: refuse, apply the rule for infeasible cells, or, when all cells
-        along the ladder are there, give the ladder's contributions as shares and no Shapley split.
+        along the ladder are there, give the ladder's contributions as shares and no Shapley split. ``fraction`` says that the plan was a half
+        fraction (:mod:`frontier.attribution.fractions`): shares are its main effects, undefined if one of its cells has no points. With
+        ``error`` a table that holds exactly the cells of a half fraction is read as one.
     groups : mapping group -> lever names, optional
         Sums of shares to report with their own interval, such as hardware against software.
     contrasts : mapping name -> (levers, levers), optional
@@ -81,7 +87,7 @@ def attribute(
     PointsError
         If cells are missing, the baseline or the full target has no points, or the table mixes models, workloads or kinds of evidence.
     UsageError
-        For an unknown metric or rule, or out-of-range numbers.
+        For an unknown metric or rule, out-of-range numbers, or a half fraction of fewer than three levers or with an unlocked one.
     """
     _check_arguments(metric, missing, resamples, confidence, grid_points)
     one_question(points, origin=origin, apart=[spec.column for spec in specs])
@@ -90,22 +96,34 @@ def attribute(
     cells = {
         int(cell): Snapshot.of(frame[number_of == cell], metric, positions[number_of == cell]) for cell in np.unique(number_of) if cell >= 0
     }
-    status = _cell_status(cells, specs, frame, infeasible or {}, missing, origin)
+    gated = gated_cells(points, specs, metric)
+    half = half_of(specs, {*cells, *gated}, missing, _explained(specs, frame, infeasible or {}))
+    if half is not None:
+        cells = {cell: snapshot for cell, snapshot in cells.items() if cell in half}
+    status = _cell_status(cells, specs, frame, infeasible or {}, gated, missing, origin, half)
     game = Coalitions(specs, cells)
     path = missing == "ladder" and any(record["status"] == "missing" for record in status)
-    split = ladder if path else shapley
-    estimate, drawn = _estimate(game, points, resamples, confidence, seed, grid_points, residuals)
+    split = ladder if path else shapley if half is None else main_effects
+    last = game.size - 1
+    estimate, drawn = _estimate(
+        game, points, resamples, confidence, seed, grid_points, residuals, range(game.size) if half is None else sorted({*cells, last})
+    )
+    # In a full design a cell without points counts as its feasible part; in a half fraction nothing stands in for it but for the headline.
+    parts = estimate if half is None else estimate.only(cells)
     moved = shift_document(game, drawn, confidence, grid_points, metric)
-    total = estimate.entry(lambda v: v[..., -1] - v[..., 0])
-    if moved["ratio"] is not None and moved["overlap_tok_s_user"] == list(estimate.span or ()):
+    total = parts.entry(lambda v: v[..., -1] - v[..., 0])
+    if total["ratio"] is not None and moved["ratio"] is not None and moved["overlap_tok_s_user"] == list(estimate.span or ()):
         # One number, one interval: a resample counts for the shares only where every coalition is defined, and the headline follows them.
         moved["ratio"]["ci95"] = total["ci95"]
-    notes = _notes(points, frame, number_of, estimate, game, status, path)
+    notes = _notes(points, metric, number_of, estimate, game, status, path, half is not None) + gated_notes(status)
+    lost = "" if half is None else not_identifiable(specs, cells)
+    if half is not None:
+        notes += fraction_notes(parts, specs, lost)
     return {
         "schema": SCHEMA,
         "evidence": evidence_of(frame),
         "metric": metric,
-        "method": "ladder" if path else "shapley",
+        "method": "ladder" if path else "shapley" if half is None else "half_fraction",
         "levers": [_lever_document(spec) for spec in specs],
         "domain": {
             "interactivity_tok_s_user": None if estimate.span is None else list(estimate.span),
@@ -113,32 +131,39 @@ def attribute(
             "below the interactivity of its peak throughput a coalition counts with the peak, which satisfies the lower demand too",
         },
         "total": total,
-        "shares": _shares(estimate, specs, split),
-        "groups": _groups(estimate, specs, groups or {}, split),
-        "contrasts": _contrasts(estimate, specs, contrasts or {}),
-        "ladder": estimate.entries(specs, ladder),
-        "leave_one_out": [] if path else estimate.entries(specs, leave_one_out),
-        "interactions": [] if path else _interactions(estimate, specs),
-        "by_interactivity": _by_interactivity(estimate, specs, split),
+        "shares": with_reasons(_shares(parts, specs, split), lost),
+        "groups": _groups(parts, specs, groups or {}, split),
+        "contrasts": _contrasts(parts, specs, contrasts or {}),
+        "ladder": with_reasons(parts.entries(specs, ladder), "" if half is None else NOT_IN_HALF),
+        "leave_one_out": [] if path else with_reasons(parts.entries(specs, leave_one_out), "" if half is None else NOT_IN_HALF),
+        "interactions": [] if path or half is not None else _interactions(estimate, specs),
+        "fraction": None if half is None else fraction_document(parts, specs, lost),
+        "by_interactivity": _by_interactivity(parts, specs, split),
         "cells": status,
         "coalitions": [
-            {"levers": cell_levers(s, specs), "log_ratio": number(estimate.values[s])} for s in range(game.size)
+            {"levers": cell_levers(s, specs), "log_ratio": number(parts.values[s])} for s in range(game.size)
         ],
-        "infeasible_rule": _infeasible_rule(game, status),
+        "infeasible_rule": _infeasible_rule(game, status) if half is None else "",
         "interval": {
             "method": drawn.method, "resamples": estimate.resamples, "undefined_resamples": estimate.undefined, "level": confidence, "seed": seed,
         },
-        "steps": steps_document(game, drawn, confidence, grid_points),
+        "steps": steps_document(game, drawn, confidence, grid_points, range(game.size) if half is None else cells),
         "shift": moved,
         "notes": notes,
         "companion": None,
     }
 
 
+def _explained(specs: Sequence[LeverSpec], frame: pd.DataFrame, infeasible: Mapping[str, str]) -> list[int]:
+    """Cells of which it is known that they cannot exist."""
+    names = {frozenset(name.split("+")) for name in infeasible}
+    return [cell for cell in range(1 << len(specs)) if frozenset(cell_levers(cell, specs)) in names or physical_conflict(cell, specs, frame)]
+
+
 def _check_arguments(metric: str, missing: str, resamples: int, confidence: float, grid_points: int) -> None:
     check_metric(metric)
-    if missing not in ("error", "restrict", "ladder"):
-        raise UsageError(f"missing must be error, restrict or ladder, got {missing!r}")
+    if missing not in RULES:
+        raise UsageError(f"missing must be one of {', '.join(RULES)}, got {missing!r}")
     if resamples < 100:
         raise UsageError(f"resamples must be at least 100, got {resamples}")
     if not 0 < confidence < 1:
@@ -148,7 +173,14 @@ def _check_arguments(metric: str, missing: str, resamples: int, confidence: floa
 
 
 def _cell_status(
-    cells: Mapping[int, Snapshot], specs: Sequence[LeverSpec], frame: pd.DataFrame, infeasible: Mapping[str, str], missing: str, origin: str
+    cells: Mapping[int, Snapshot],
+    specs: Sequence[LeverSpec],
+    frame: pd.DataFrame,
+    infeasible: Mapping[str, str],
+    gated: Mapping[int, str],
+    missing: str,
+    origin: str,
+    half: Sequence[int] | None,
 ) -> list[dict[str, Any]]:
     """One record per cell of the design; refuses a missing cell unless told to restrict."""
     reasons = {frozenset(name.split("+")): reason for name, reason in infeasible.items()}
@@ -158,15 +190,22 @@ def _cell_status(
         record: dict[str, Any] = {"cell": name, "levers": cell_levers(cell, specs), "status": "done", "reason": "", "points": 0, "evaluated": None}
         if cell in cells:
             record["points"] = len(cells[cell].rows)
+        elif half is not None and cell not in half:
+            record |= {"status": "not_run", "reason": NOT_RUN}
         else:
-            reason = reasons.get(frozenset(record["levers"])) or physical_conflict(cell, specs, frame)
+            reason = reasons.get(frozenset(name.split("+"))) or gated.get(cell) or physical_conflict(cell, specs, frame)
             record |= {"status": "infeasible" if reason else "missing", "reason": reason or "no usable point in the table"}
+            if cell in gated:  # it was measured, so it can exist; the run may know the reason in more detail
+                record["status"] = BELOW
             if not reason:
                 absent.append(cell)
         out.append(record)
     last = (1 << len(specs)) - 1
     if 0 not in cells:
-        raise PointsError("the baseline cell (every lever at baseline) has no usable point", origin=origin, hint="check --baseline")
+        why = f": its output is below the quality gate ({gated[0]})" if 0 in gated else ""
+        raise PointsError(f"the baseline cell (every lever at baseline) has no usable point{why}", origin=origin, hint="check --baseline")
+    if half is not None:
+        return out
     if last in absent and missing != "restrict":
         raise PointsError("the target cell (every lever at target) has no usable point", origin=origin, hint="check --target")
     steps = [cell for cell in absent if (cell + 1).bit_count() == 1]  # the cells of the ladder are 0, 1, 11, 111, ... in binary
@@ -178,17 +217,28 @@ def _cell_status(
         raise PointsError(
             f"{len(absent)} of {1 << len(specs)} cells have no usable point: {names}",
             origin=origin,
-            hint="run them; --missing restrict counts each as its largest available part, --missing ladder splits the measured path",
+            hint="run them; --missing restrict counts each as its largest available part, --missing ladder splits the measured path, "
+            "--missing fraction says that a half fraction was planned",
         )
     return out
 
 
 def _estimate(
-    game: Coalitions, points: pd.DataFrame, resamples: int, confidence: float, seed: int, grid_points: int, residuals: ResidualModel | None
+    game: Coalitions,
+    points: pd.DataFrame,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    grid_points: int,
+    residuals: ResidualModel | None,
+    known: Sequence[int],
 ) -> tuple[Estimate, Drawn]:
-    span = _domain(game)
+    """The game on the coalitions in ``known``, NaN elsewhere."""
+    span = _domain(game, known)
     grid = grid_over(span, grid_points)
-    logs = np.log(np.stack([game.curve(s, grid) for s in range(game.size)], axis=-1))  # (grid, 2^n)
+    logs = np.full((len(grid), game.size), np.nan)
+    for s in known:
+        logs[:, s] = np.log(game.curve(s, grid))
     curves = logs - logs[:, :1]
     values = np.asarray(mean_over(grid, curves.T)) if len(grid) else np.full(game.size, np.nan)
     count = max(200, min(resamples, MAX_DRAWS // game.size))
@@ -196,20 +246,22 @@ def _estimate(
     sampled: FloatArray | None = None
     if drawn.draws is not None and len(grid):
         cache: Cache = {}
-        drawn_logs = np.stack([np.log(game.drawn(s, grid, drawn, cache)) for s in range(game.size)], axis=-1)  # (resamples, grid, 2^n)
+        drawn_logs = np.full((count, len(grid), game.size), np.nan)
+        for s in known:
+            drawn_logs[..., s] = np.log(game.drawn(s, grid, drawn, cache))
         # A resample counts only where all its frontiers are defined, so that shares keep adding up; one defined nowhere counts as undefined.
-        defined = ~np.isnan(drawn_logs).any(axis=-1, keepdims=True)
+        defined = ~np.isnan(drawn_logs[..., known]).any(axis=-1, keepdims=True)
         ratios = np.where(defined, drawn_logs - drawn_logs[..., :1], np.nan)
         sampled = defined_mean(ratios.swapaxes(1, 2))
     return Estimate(span, grid, curves, values, sampled, confidence), drawn
 
 
-def _domain(game: Coalitions) -> tuple[float, float] | None:
+def _domain(game: Coalitions, known: Sequence[int]) -> tuple[float, float] | None:
     """The overlap of the two ends, as far as every coalition in between reaches; a coalition without cells stands for its feasible part."""
     ends = overlap(game.frontier(0), game.frontier(game.size - 1))
     if ends is None:
         return None
-    high = min(ends[1], *(game.frontier(s).reach for s in range(game.size)))
+    high = min(ends[1], *(game.frontier(s).reach for s in known))
     return (ends[0], high) if high >= ends[0] else None
 
 
@@ -290,16 +342,18 @@ def _by_interactivity(estimate: Estimate, specs: Sequence[LeverSpec], split: Spl
 
 def _notes(
     points: pd.DataFrame,
-    frame: pd.DataFrame,
+    metric: str,
     cell: Any,
     estimate: Estimate,
     game: Coalitions,
     status: Sequence[Mapping[str, Any]],
     path: bool,
+    half: bool,
 ) -> list[str]:
     notes = []
-    if len(points) > len(frame):
-        notes.append(f"{len(points) - len(frame)} of {len(points)} rows are undefined, not positive or marked invalid and carry no frontier.")
+    left_out = int((~drawable(points, metric)).sum())
+    if left_out:
+        notes.append(f"{left_out} of {len(points)} rows are undefined, not positive or marked invalid and carry no frontier.")
     stray = int((np.asarray(cell) < 0).sum())
     if stray:
         notes.append(f"{stray} rows have a lever setting that is neither baseline nor target and are left out.")
@@ -309,6 +363,8 @@ def _notes(
     if lost and path:
         order = " -> ".join(["baseline", *(spec.name for spec in game.specs)])
         notes.append(f"The table lacks cells ({', '.join(lost)}): shares are those of the observed path ({order}); another order could give others.")
+    elif lost and half:
+        notes.append(f"Cells of the half fraction without points: {', '.join(lost)}.")
     elif lost:
         notes.append(f"Cells without points ({', '.join(lost)}) count as their largest available part: to that extent shares are a guess.")
     if estimate.undefined:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,14 @@ class Estimate:
     @property
     def undefined(self) -> int:
         """Draws that are defined at no interactivity."""
-        return 0 if self.sampled is None else int(np.isnan(self.sampled).any(axis=1).sum())
+        # A draw is undefined for all coalitions of the game or for none; in a half fraction those that were not run always are.
+        return 0 if self.sampled is None else int(np.isnan(self.sampled[:, 0]).sum())
+
+    def only(self, cells: Collection[int]) -> Estimate:
+        """The game with NaN for every coalition that is none of these cells."""
+        kept = np.isin(np.arange(len(self.values)), list(cells))
+        sampled = None if self.sampled is None else np.where(kept, self.sampled, np.nan)
+        return replace(self, curves=np.where(kept, self.curves, np.nan), values=np.where(kept, self.values, np.nan), sampled=sampled)
 
     def bounds(self, draws: FloatArray | None) -> list[float] | None:
         """Interval of draws on the log scale, or None."""
@@ -68,13 +75,17 @@ class Estimate:
         return [{"lever": spec.name, **self.entry(lambda v, i=i: of(v)[..., i])} for i, spec in enumerate(specs)]  # type: ignore[misc]
 
 
-def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int) -> list[dict[str, Any]]:
-    """The frontiers of the ladder, cumulative in the order of the levers, each with its curve and band."""
+def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_points: int, known: Collection[int]) -> list[dict[str, Any]]:
+    """The frontiers of the ladder, cumulative in the order of the levers, each with its curve and band; one not in ``known`` joins the next."""
     out = []
-    coalition = 0
+    coalition, added = 0, ""
     for position in range(-1, len(game.specs)):
         if position >= 0:
             coalition |= 1 << position
+            added += f"+{game.specs[position].name}"
+        if coalition not in known:
+            continue
+        step, added = added or "baseline", ""
         found = game.frontier(coalition)
         # Points of a weaker cell that no point dominates but a better cell's curve does are not what one would deploy there.
         best = found.y >= game.curve(coalition, found.x) * (1 - 1e-9)
@@ -86,7 +97,7 @@ def steps_document(game: Coalitions, drawn: Drawn, confidence: float, grid_point
             band = [[None if b is None else b[side] for b in bounds] for side in (0, 1)]
         out.append(
             {
-                "step": "baseline" if position < 0 else f"+{game.specs[position].name}",
+                "step": step,
                 "levers": cell_levers(coalition, game.specs),
                 "rows": found.rows[best].tolist(),
                 "interactivity_tok_s_user": found.x[best].tolist(),

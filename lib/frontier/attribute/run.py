@@ -41,12 +41,13 @@ def attribute_run(
     infeasible : mapping variant name -> reason, optional
         From the plan.
     failed : sequence of str
-        Variants that were tried and failed; with any, missing cells count as their largest available part and the notes say so.
+        Variants that were tried and failed; with any, missing cells count as their largest available part and the notes say so. In a half
+        fraction nothing stands in for them: shares are undefined.
     evaluated : mapping variant name -> int, optional
         Configurations evaluated for each variant of the main part.
     """
     specs = [_run_lever(name, lever) for name, lever in cfg.lever.items()]
-    missing = "ladder" if cfg.design.kind == "ladder" else "restrict" if failed else "error"
+    missing = {"ladder": "ladder", "fractional": "fraction"}.get(cfg.design.kind, "restrict" if failed else "error")
     beside_record = _same_moves(cfg) if companion is not None and len(companion) else {}
     document = _attribute(points, cfg, specs, residuals, infeasible, missing, "points.parquet", beside_record)
     for cell in document["cells"]:

@@ -28,7 +28,8 @@ def coalition_index(members: Iterable[int]) -> int:
     return sum(1 << member for member in members)
 
 
-def _players(values: FloatArray) -> int:
+def players(values: FloatArray) -> int:
+    """Number of levers of a game; UsageError if its last axis is not 2^n with 1 <= n <= 12."""
     n = int(values.shape[-1]).bit_length() - 1
     if values.shape[-1] != 1 << n:
         raise UsageError(f"a game has 2^n values, got {values.shape[-1]}")
@@ -67,12 +68,12 @@ def shapley(values: FloatArray) -> FloatArray:
     -----
     L. S. Shapley, "A value for n-person games" (1953): the mean marginal contribution over all orders.
     """
-    return np.asarray(values @ _shapley_weights(_players(values)))
+    return np.asarray(values @ _shapley_weights(players(values)))
 
 
 def ladder(values: FloatArray, order: Sequence[int] | None = None) -> FloatArray:
     """Contribution of every lever when they are switched to target one after another, shape (..., n), in the levers' own positions."""
-    n = _players(values)
+    n = players(values)
     order = range(n) if order is None else order
     if sorted(order) != list(range(n)):
         raise UsageError(f"a ladder's order names every lever once, got {list(order)} for {n} levers")
@@ -86,7 +87,7 @@ def ladder(values: FloatArray, order: Sequence[int] | None = None) -> FloatArray
 
 def leave_one_out(values: FloatArray) -> FloatArray:
     """What the whole loses when one lever goes back to baseline, shape (..., n)."""
-    n = _players(values)
+    n = players(values)
     full = (1 << n) - 1
     return np.stack([values[..., full] - values[..., full & ~(1 << lever)] for lever in range(n)], axis=-1)
 
@@ -99,7 +100,7 @@ def interactions(values: FloatArray) -> dict[tuple[int, int], FloatArray]:
     M. Grabisch and M. Roubens, "An axiomatic approach to the concept of interaction among players in cooperative games" (1999):
     the mean of v(S+ij) - v(S+i) - v(S+j) + v(S) over the coalitions S of the others with weight (n-|S|-2)! |S|! / (n-1)!.
     """
-    n = _players(values)
+    n = players(values)
     out: dict[tuple[int, int], FloatArray] = {}
     coalitions = np.arange(1 << n)
     size = np.array([int(s).bit_count() for s in coalitions])

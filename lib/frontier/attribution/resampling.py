@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from frontier.attribution.spread import spread_draws
 
 FloatArray = NDArray[np.float64]
-OWN_LAUNCHES = 6  # with this many launches a cell's own spread is used, below it the spread pooled over cells
+OWN_LAUNCHES = 6  # with this many launches a cell's own residuals give the shape of its errors, below it those of all cells
 
 
 def launch_means(values: FloatArray) -> FloatArray:
@@ -42,29 +43,58 @@ class LaunchNoise:
 
         Notes
         -----
-        A residual is split into the launch's own effect (shared by all its points) and the rest of each point. Launch effects are drawn
-        with replacement per launch and averaged as the means are. Residuals are widened by sqrt(c / (c - 1)) for the mean that was
-        taken out of c launches, and by the ratio of Student's t to the normal quantile at 97.5 % for the degrees of freedom: without
-        both, an interval from three launches that says 95 % covers far less.
+        A residual is split into the launch's own effect (shared by all its points) and the rest of each point. Both are drawn with replacement, per
+        launch and per point, from the residuals of all cells divided by their cell's spread (from six launches on from the cell's own), multiplied by
+        a spread of the cell, and averaged as the means are. The spread is drawn too (:func:`frontier.attribution.spread.spread_draws`), because that
+        of three launches is hardly known and cells need not be equally noisy: drawn means with one spread for all, or with each cell's own as if
+        it were known, make an interval that says 95 % cover far less.
         """
-        dof = self.degrees_of_freedom
-        if dof == 0:
+        if self.degrees_of_freedom == 0:
             return None
-        widen = float(stats.t.ppf(0.975, dof) / stats.norm.ppf(0.975))
         split = [_split(x, y) for x, y in self.cells]
-        pooled_launch = np.concatenate([launch for launch, _ in split])
-        pooled_point = np.concatenate([point for _, point in split])
+        launch = _Pool.of([effect for effect, _ in split], [max(0, len(effect) - 1) for effect, _ in split], resamples, rng)
+        point = _Pool.of([rest for _, rest in split], [_rest_freedom(x) for x, _ in self.cells], resamples, rng)
         out = []
-        for (x, _), (launch, point) in zip(self.cells, split, strict=True):
-            own = len(launch) >= OWN_LAUNCHES
-            launch_pool, point_pool = (launch, point) if own else (pooled_launch, pooled_point)
+        for cell, (x, _) in enumerate(self.cells):
             seen = ~np.isnan(x)
             weight = seen / np.maximum(seen.sum(axis=0), 1)
-            effect = launch_pool[rng.integers(len(launch_pool), size=(resamples, len(x)))]
-            rest = point_pool[rng.integers(len(point_pool), size=(resamples, *x.shape))]
-            offset = widen * (np.einsum("rlc,lk->rkc", effect, weight) + np.einsum("rlkc,lk->rkc", rest, weight))
+            own = len(split[cell][0]) >= OWN_LAUNCHES
+            effect = launch.draw(cell, own, (resamples, len(x)), rng)
+            rest = point.draw(cell, own, (resamples, *x.shape), rng)
+            offset = np.einsum("rlc,lk->rkc", effect, weight) + np.einsum("rlkc,lk->rkc", rest, weight)
             out.append((offset[..., 0], offset[..., 1]))
         return out
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Residuals of cells, each divided by the spread of its cell, and draws of the spreads."""
+
+    shapes: Sequence[FloatArray]  # per cell, shape (n, 2), in units of the cell's spread
+    spread: FloatArray  # shape (resamples, cells)
+
+    @classmethod
+    def of(cls, residuals: Sequence[FloatArray], freedom: Sequence[int], resamples: int, rng: np.random.Generator) -> _Pool:
+        mean_square = np.array([float((part**2).sum() / len(part)) if len(part) else 0.0 for part in residuals])
+        spread = spread_draws(mean_square * np.array(freedom), np.array(freedom), resamples, rng)
+        typical = np.median(spread, axis=0)
+        return cls([part / unit if unit > 0 else part for part, unit in zip(residuals, typical, strict=True)], spread)
+
+    def draw(self, cell: int, own: bool, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """Residuals of one cell, shape (*shape, 2), the first axis being the resamples'."""
+        pool = self.shapes[cell] if own else np.concatenate(self.shapes)
+        size = float((pool**2).sum() / max(1, len(pool)))
+        if size == 0.0:
+            return np.zeros((*shape, 2))
+        scale = self.spread[:, cell].reshape(-1, *(1,) * len(shape)) / np.sqrt(size)
+        return np.asarray(pool[rng.integers(len(pool), size=shape)] * scale)
+
+
+def _rest_freedom(x: FloatArray) -> int:
+    """Degrees of freedom of what launch effects and point means leave of a cell's points."""
+    count = np.sum(~np.isnan(x), axis=0)
+    seen = ~np.isnan(x[:, count > 1])
+    return max(0, int(seen.sum() - seen.any(axis=1).sum() - seen.shape[1] + 1)) if seen.size else 0
 
 
 def _split(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -45,6 +45,8 @@ def plan(overrides: Overrides = None, as_json: Json = False) -> None:
     print_table(table, title=f"{found.name} ({found.digest[:8]}), design {found.design}")
     trials = int(table["trials"].sum())
     print(f"{trials} trials, {found.gpu_hours:g} GPU-hours here; {found.gpu_hours_note}")
+    for line in found.main.aliasing:
+        print(line)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,10 @@ def ratio_text(entry: dict[str, Any] | None) -> str:
     return f"{value:.3g}x" + (f"  [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else "")
 
 
+def _log_text(log_ratio: float | None) -> str:
+    return "not defined" if log_ratio is None else f"{math.exp(log_ratio):.3g}x"
+
+
 def print_rows(title: str, pairs: Sequence[tuple[str, str]], echo: Callable[[str], None] = print) -> None:
     """A title and its name-value lines."""
     echo(title)
@@ -58,13 +63,28 @@ def print_attribution(document: dict[str, Any]) -> None:
     where = "no common interactivity" if span is None else f"{span[0]:.3g} to {span[1]:.3g} tokens/s/user"
     print(f"{document['evidence']}, {document['metric']} tokens/s/GPU at equal interactivity ({where})")
     print("levels: " + ", ".join(f"{lever['name']} {'|'.join(lever['baseline'])} -> {'|'.join(lever['target'])}" for lever in document["levers"]))
-    title = "Shapley shares" if document["method"] == "shapley" else "contributions along the observed path"
+    title = {"shapley": "Shapley shares", "half_fraction": "main effects of a half fraction"}.get(
+        document["method"], "contributions along the observed path"
+    )
     shares = [(share["lever"], ratio_text(share)) for share in document["shares"]]
-    print_rows(f"{title} (ratio, 95 % interval)", [*shares, ("product", ratio_text(document["total"]))])
+    fraction = document["fraction"]
+    rest = [("remainder", ratio_text(fraction["remainder"]))] if fraction and len(shares) != 4 else []
+    print_rows(f"{title} (ratio, 95 % interval)", [*shares, *rest, ("product", ratio_text(document["total"]))])
+    if fraction and fraction["interactions"]:
+        print_rows(
+            "sums of two interactions (ratio)",
+            [
+                (f"{':'.join(row['levers'])} {'+' if row['sign'] > 0 else '-'} {':'.join(row['aliased_with'])}", _log_text(row["log_ratio"]))
+                for row in fraction["interactions"]
+            ],
+        )
+    if fraction:
+        for line in [*fraction["aliasing"], *([fraction["not_identifiable"]] if fraction["not_identifiable"] else [])]:
+            print(line)
     lost: dict[str, list[str]] = {}
     for cell in document["cells"]:
-        if cell["status"] != "done":
-            lost.setdefault(f"{cell['status']}: {cell['reason']}", []).append(cell["cell"])
+        if cell["status"] not in ("done", "not_run"):  # what a half fraction leaves out stands in its aliasing
+            lost.setdefault(f"{cell['status'].replace('_', ' ')}: {cell['reason']}", []).append(cell["cell"])
     for reason, names in lost.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         print(f"{len(names)} cell{'s' if len(names) > 1 else ''} {reason} ({shown})")

@@ -22,7 +22,12 @@ def attribute(
     target: Annotated[str, typer.Option("--target", help="a=x2,b=y2")] = "",
     unlocked: Annotated[str, typer.Option("--unlocked", help="levers that keep their baseline settings at target")] = "",
     missing: Annotated[
-        str, typer.Option("--missing", help="error; restrict: count a missing cell as its largest available part; ladder: split the measured path")
+        str,
+        typer.Option(
+            "--missing",
+            help="error; restrict: count a missing cell as its largest available part; ladder: split the measured path; "
+            "fraction: the plan was a half fraction",
+        ),
     ] = "error",
     metric: Metric = "total",
     where: Where = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from frontier.config.context import Context
-from frontier.config.settings import disaggregation, mtp, parallelism, precision
+from frontier.config.settings import batch, disaggregation, mtp, parallelism, precision
 from frontier.config.vocabulary import ENGINES, LEVERS, NOT_PUBLISHED_LEVERS
 from frontier.errors import ConfigError
 from frontier.schema import Config, HardwareConfig
@@ -31,6 +31,7 @@ def relations(cfg: Config, origins: Mapping[str, str], wrong: Collection[str] = 
     yield from parallelism(context)
     yield from mtp(context)
     yield from disaggregation(context)
+    yield from batch(context)
 
 
 def _levers(context: Context, wrong: Collection[str]) -> Iterator[ConfigError]:
@@ -89,9 +90,10 @@ def _engines(context: Context) -> Iterator[ConfigError]:
         valid = ", ".join(kind for kind in ENGINES if kind != "none")
         yield context.problem("engine must be one that gives points, got none", "engine.kind", f"engine= one of: {valid}")
     for group, engine in (("engine", cfg.engine), ("companion", cfg.companion)):
-        if ENGINES.get(engine.kind, False) and cfg.model.revision is None:
+        if ENGINES.get(engine.kind, False) and cfg.model.revision is None and not cfg.model.checkpoint:
             message = f"model.revision must be given: {group} {engine.kind} starts a server"
-            yield context.problem(message, "model.id", "model.revision=COMMIT of the checkpoint")
+            hint = "model.revision=COMMIT of the checkpoint, or model.checkpoint=NAME of one that is made here"
+            yield context.problem(message, "model.id", hint)
     published = [("lever", list(cfg.lever))] if cfg.engine.kind == "published" else []
     published += [("companion_levers", cfg.companion_levers)] if cfg.companion.kind == "published" else []
     for key, names in published:
@@ -113,6 +115,7 @@ def _system(context: Context, prefix: str, system: HardwareConfig, wrong: Collec
     if (system.all_in_kw_per_gpu is not None or system.usd_per_gpu_hr is not None) and not system.cost_table:
         message = f"{prefix}.cost_table must name version and source of power and price, got nothing"
         yield context.problem(message, f"{prefix}.cost_table", f"{prefix}.cost_table='VERSION: SOURCE'")
-    if system.max_gpus < 2 and "disaggregated" in context.settings("disaggregation", "target", "aggregated"):
+    shares = ENGINES.get(context.cfg.engine.kind, False) or context.cfg.engine.kind == "fake"  # two servers can share one GPU
+    if system.max_gpus < 2 and not shares and "disaggregated" in context.settings("disaggregation", "target", "aggregated"):
         message = f"{prefix}.max_gpus is {system.max_gpus}, disaggregation needs at least 2 GPUs: prefill and decode"
         yield context.problem(message, f"{prefix}.max_gpus", f"{prefix}.max_gpus={max(2, system.domain_gpus)}")

@@ -11,7 +11,7 @@ from typing import Any
 from frontier.catalog import precision_names
 from frontier.config.context import Context
 from frontier.config.relations import relations
-from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS
+from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS, LOAD_FORMATS, PLATFORMS, SWEEPS
 from frontier.errors import ConfigError
 from frontier.records import COLUMNS, METRICS
 from frontier.schema import Config
@@ -67,6 +67,12 @@ _ENGINE = {
     "noise_cv": Rule(lambda value: 0 <= value < 1, "at least 0 and below 1", "0.02"),
     "delay_s": at_least(0, "s"),
     "seed": at_least(0),
+    "platform": one_of(PLATFORMS),
+    "max_model_len": at_least(16, "tokens"),
+    "max_num_seqs": at_least(1, "request"),
+    "kv_cache_gib": above(0, "GiB", "1.0"),
+    "load_format": one_of(LOAD_FORMATS),
+    "ready_timeout_s": above(0, "s", "1800"),
 }
 _SYSTEM = {
     "gpus_per_node": at_least(1, "GPU"),
@@ -80,13 +86,13 @@ _SYSTEM = {
     "usd_per_gpu_hr": above(0, "USD", "2.0"),
 }
 _LEVER = {
-    "column": one_of(list(COLUMNS)),
+    "column": one_of([*COLUMNS, "max_num_seqs"]),  # the latter is a column of points measured here
     "mode": one_of(["unlocked", "forced"]),
     "baseline": each(_TEXT, empty=False),
     "target": each(_TEXT, empty=False),
 }
 _RULES: dict[str, dict[str, Rule]] = {
-    "paths": {"artifacts_dir": _TEXT, "notebooks_dir": _TEXT},
+    "paths": {"artifacts_dir": _TEXT, "cache_dir": _TEXT, "notebooks_dir": _TEXT},
     "claim": {"ratio": above(0, "", "2.0"), "interactivity_tok_s_user": above(0, "tokens/s/user", "50.0")},
     "model": {
         "mtp_layers": at_least(0),
@@ -102,16 +108,37 @@ _RULES: dict[str, dict[str, Rule]] = {
     "engine": _ENGINE,
     "companion": _ENGINE,
     "design": {
-        "kind": one_of(["factorial", "ladder"]),
+        "kind": one_of(["factorial", "ladder", "fractional"]),
         "resamples": at_least(100),
         "confidence": Rule(lambda value: 0 < value < 1, "between 0 and 1, both excluded", "0.95"),
         "seed": at_least(0),
     },
     "sweep": {
-        "kind": one_of(["grid"]),
+        "kind": one_of(SWEEPS),
         "concurrencies": each(at_least(1, "request"), empty=False),
         "replicates": at_least(1, "launch"),
         "grid_points": at_least(2),
+        "order": one_of(["plan", "blocks"]),
+        "order_seed": at_least(0),
+        "repetition": at_least(1),
+        "warmup_s": at_least(0, "s"),
+        "window_s": above(0, "s", "10"),
+        "settle_s": at_least(0, "s"),
+        "turnovers": at_least(5, "completions per request in flight"),
+        "max_point_s": above(0, "s", "60"),
+        "budget_s": above(0, "s", "3600"),
+        "target_error": Rule(lambda value: 0 < value < 1, "between 0 and 1, both excluded", "0.01"),
+        "min_replicates": at_least(1, "launch"),
+        "focus": one_of(["frontier", "attribution"]),
+    },
+    "quality": {
+        "kind": one_of(["none", "api"]),
+        "max_perplexity_increase": at_least(0),
+        "min_greedy_agreement": Rule(lambda value: 0 <= value <= 1, "from 0 to 1", "0.9"),
+        "documents": at_least(1, "document"),
+        "prompt_tokens": at_least(8, "tokens"),
+        "output_tokens": at_least(1, "token"),
+        "lm_eval_tasks": each(_TEXT, empty=True),
     },
     "place": {"kind": one_of(["local"]), "workers": at_least(0)},
     "report": {

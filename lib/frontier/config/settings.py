@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from frontier.config.context import Context, feasible_choices, infeasible
-from frontier.config.vocabulary import SEARCH_SPACES, SERVING_MODES
+from frontier.config.vocabulary import DEGREES, ENGINES, NGRAM, SEARCH_SPACES, SERVING_MODES
 from frontier.errors import ConfigError
 from frontier.schema import HardwareConfig
 
@@ -86,21 +86,23 @@ def _impossible(context: Context, level: str, forms: list[str], systems: list[Ha
 def parallelism(context: Context) -> Iterator[ConfigError]:
     """Search spaces that do not exist, expert parallelism without experts, degrees beyond the system."""
     lever = context.cfg.lever.get("parallelism")
-    valid = f"one of: {', '.join(SEARCH_SPACES)}"
+    kind = context.cfg.engine.kind
+    serves = ENGINES.get(kind, False)
+    valid = "degrees, like tp1, tp2 or tp1dp2" if serves else f"one of: {', '.join(SEARCH_SPACES)}"
     for level in _LEVELS if lever is not None else ():
         key = f"lever.parallelism.{level}"
         for setting in getattr(lever, level):
-            if setting in SEARCH_SPACES:
+            degrees = re.fullmatch(DEGREES, setting) is not None and (serves or kind == "fake")
+            known = degrees or (setting in SEARCH_SPACES and not serves)
+            beyond = [system for system in context.systems(level) if _gpus(setting) > (system.system_gpus or system.max_gpus)]
+            if known and not (degrees and beyond):
                 continue
             messages = []
             if not context.cfg.model.moe and (_EXPERT.search(setting.lower()) or "ep" in _degrees(setting)):
                 messages.append(f"{key}: expert parallelism ({setting}) needs experts, {context.cfg.model.name} is dense")
-            messages += [
-                f"{key}: {setting} needs {_gpus(setting)} GPUs, {system.title} has {system.system_gpus or system.max_gpus}"
-                for system in context.systems(level)
-                if _gpus(setting) > (system.system_gpus or system.max_gpus)
-            ]
-            for message in messages or [f"{key} must hold search spaces, got {setting!r}"]:
+            has = [f"{system.title} has {system.system_gpus or system.max_gpus}" for system in beyond]
+            messages += [f"{key}: {setting} needs {_gpus(setting)} GPUs, {words}" for words in has]
+            for message in messages or [f"{key} must hold {'degrees of parallelism' if serves else 'search spaces'}, got {setting!r}"]:
                 yield context.problem(message, key, valid)
 
 
@@ -124,13 +126,18 @@ def mtp(context: Context) -> Iterator[ConfigError]:
     if lever is None:
         return
     model = context.cfg.model
+    serves = ENGINES.get(context.cfg.engine.kind, False)
+    told = context.cfg.engine.kind == "predicted" or (context.cfg.companion.kind == "predicted" and "mtp" in context.cfg.companion_levers)
     for level in _LEVELS:
         key = f"lever.mtp.{level}"
-        strange = [setting for setting in getattr(lever, level) if not setting.isdecimal()]
-        drafts = [int(setting) for setting in getattr(lever, level) if setting.isdecimal() and int(setting) > 0]
-        silent = [draft_len for draft_len in drafts if draft_len not in lever.accepted_drafts]
+        settings = [setting for setting in getattr(lever, level) if not (serves and re.fullmatch(NGRAM, setting))]
+        strange = [setting for setting in settings if not setting.isdecimal()]
+        drafts = [int(setting) for setting in settings if setting.isdecimal() and int(setting) > 0]
+        # A server accepts or rejects for real; a prediction has to be told.
+        silent = [draft_len for draft_len in drafts if told and draft_len not in lever.accepted_drafts]
         if strange:
-            message = f"{key} must hold draft lengths, whole numbers from 0, got {', '.join(map(repr, strange))}"
+            kinds = "whole numbers from 0, or ngramN" if serves else "whole numbers from 0"
+            message = f"{key} must hold draft lengths, {kinds}, got {', '.join(map(repr, strange))}"
             yield context.problem(message, key, f"{key}=[1,2,3]")
         if drafts and model.mtp_layers == 0:
             kept = ",".join(name for name in context.cfg.lever if name != "mtp")
@@ -148,6 +155,23 @@ def mtp(context: Context) -> Iterator[ConfigError]:
 
 def _listed(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers))
+
+
+def batch(context: Context) -> Iterator[ConfigError]:
+    """Batch sizes that are none, or that nobody would set."""
+    lever = context.cfg.lever.get("batch")
+    if lever is None:
+        return
+    kind = context.cfg.engine.kind
+    if kind != "fake" and not ENGINES.get(kind, False):
+        kept = ",".join(name for name in context.cfg.lever if name != "batch")
+        message = f"lever.batch is a setting of a server, and engine {kind} starts none"
+        yield context.problem(message, "lever.batch", f"lever=[{kept}], or an engine that starts a server")
+    for level in _LEVELS:
+        key = f"lever.batch.{level}"
+        strange = [setting for setting in getattr(lever, level) if not setting.isdecimal() or int(setting) < 1]
+        if strange:
+            yield context.problem(f"{key} must hold numbers of requests from 1, got {', '.join(map(repr, strange))}", key, f"{key}=[64]")
 
 
 def disaggregation(context: Context) -> Iterator[ConfigError]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from frontier.engines.base import Engine, Settings, TrialResult, settings_of
+from frontier.engines.base import Cost, Engine, Settings, TrialContext, TrialResult, settings_of
 from frontier.errors import ConfigError
 from frontier.schema import Config
 
-ENGINES = ("fake", "predicted", "published")
+ENGINES = ("fake", "predicted", "published", "vllm")
 PARTS = ("main", "companion")
 
-__all__ = ["ENGINES", "PARTS", "Engine", "Settings", "TrialResult", "get_engine", "levers_of", "settings_of"]
+__all__ = ["ENGINES", "PARTS", "Cost", "Engine", "Settings", "TrialContext", "TrialResult", "get_engine", "levers_of", "settings_of"]
 
 
 def levers_of(cfg: Config, part: str = "main") -> tuple[str, ...]:
@@ -46,6 +46,10 @@ def get_engine(cfg: Config, part: str = "main") -> Engine:
         from frontier.engines.published import PublishedEngine
 
         return PublishedEngine(cfg, chosen, levers)
+    if chosen.kind == "vllm":
+        from frontier.engines.vllm import VllmEngine
+
+        return VllmEngine(cfg, chosen, levers)
     raise ConfigError(
         f"engine.kind must be one of {', '.join(ENGINES)}, got {chosen.kind!r}",
         origin="engine" if part == "main" else "companion",

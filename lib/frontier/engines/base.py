@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
@@ -32,6 +33,31 @@ class TrialResult:
     points: pd.DataFrame
     evaluated: int
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """What a trial that puts load on a server is given beside the variant.
+
+    Parameters
+    ----------
+    folder : Path
+        The trial's folder; what an interrupted attempt left under ``kept/`` is still there.
+    earlier : DataFrame
+        Points of the run's other trials so far, labelled; empty at first.
+    run_started_s : float, seconds since the epoch
+        When the run was created.
+    cache : Path
+        Folder of checkpoints and tool environments.
+    reference : Path, optional
+        What a launch of the baseline put out, if one was asked before.
+    """
+
+    folder: Path
+    earlier: pd.DataFrame
+    run_started_s: float
+    cache: Path
+    reference: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +135,45 @@ def _system(cfg: Config, name: str) -> HardwareConfig:
     raise ConfigError(f"hardware {name!r} is not among the experiment's systems: {', '.join(known)}", origin="lever.hardware")
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a trial is expected to take.
+
+    Parameters
+    ----------
+    seconds : float, seconds of the machine
+    gpus : int
+        GPUs held; 0 on the CPU.
+    assumed : str
+        What the estimate rests on.
+    """
+
+    seconds: float
+    gpus: int
+    assumed: str
+
+
+class InOrder:
+    """Trials in plan order, several at once: engines that start no server."""
+
+    exclusive = False
+
+    def check_machine(self, cache: Path) -> None:
+        """Any machine will do."""
+
+    def model_folder(self, cache: Path) -> Path | None:
+        """No weights are loaded."""
+        return None
+
+    def cost(self, variant: Variant) -> Cost:
+        """Nothing that is worth counting."""
+        return Cost(0.0, 0, "nothing is started")
+
+    def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
+        """The first of them."""
+        return remaining[0]
+
+
 class Engine(Protocol):
     """What turns a trial into points.
 
@@ -124,6 +189,8 @@ class Engine(Protocol):
         Modules and packages whose source determines the result.
     wheels : tuple of str
         Installed distributions whose content determines the result.
+    exclusive : bool
+        One trial at a time on this machine: it is a measurement, and a neighbour would disturb it.
     """
 
     @property
@@ -140,6 +207,9 @@ class Engine(Protocol):
 
     @property
     def wheels(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def exclusive(self) -> bool: ...  # noqa: D102
 
     def infeasible(self, variant: Variant) -> str:
         """Why the variant cannot exist; empty when it can."""
@@ -161,6 +231,29 @@ class Engine(Protocol):
         """Trials with equal keys share data and run faster in one process."""
         ...
 
-    def measure(self, trial: Trial) -> TrialResult:
-        """The points of one trial."""
+    def check_machine(self, cache: Path) -> None:
+        """Raise a MachineError, naming what is missing and how to get it, if trials cannot run here."""
+        ...
+
+    def model_folder(self, cache: Path) -> Path | None:
+        """Folder of the model that is served here; None where none is."""
+        ...
+
+    def cost(self, variant: Variant) -> Cost:
+        """What one trial of the variant is expected to take."""
+        ...
+
+    def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
+        """The points of one trial; engines that start no server look at the trial alone."""
+        ...
+
+    def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
+        """Which of the remaining trials to run next, or why none is needed any more.
+
+        Parameters
+        ----------
+        remaining : trials without a record, in plan order, at least one
+        earlier : labelled points of the run so far
+        spent_s : float, seconds that the run's trials took so far
+        """
         ...

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from frontier.catalog import PRECISION_FORMS
-from frontier.engines.base import TrialResult, settings_of
+from frontier.engines.base import InOrder, TrialContext, TrialResult, settings_of
 from frontier.errors import RunError
 from frontier.records import Trial, Variant
 from frontier.schema import Config, EngineConfig
@@ -30,7 +30,7 @@ POINT_NOISE_FRACTION = 0.2  # noise between points of one launch, as a fraction 
 
 
 @dataclass(frozen=True)
-class FakeEngine:
+class FakeEngine(InOrder):
     """Points of the closed form above.
 
     Parameters
@@ -95,7 +95,7 @@ class FakeEngine:
         """The factor on throughput that the variant's levers make together: the known answer."""
         return math.prod(self.engine.effects.get(lever, 1.0) for lever, level in variant.levels.items() if level == "target")
 
-    def measure(self, trial: Trial) -> TrialResult:
+    def measure(self, trial: Trial, context: TrialContext | None = None) -> TrialResult:
         """Points of one launch.
 
         Raises

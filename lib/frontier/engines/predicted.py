@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from frontier.engines.base import TrialResult, settings_of
+from frontier.engines.base import InOrder, TrialContext, TrialResult, settings_of
 from frontier.evidence.predicted import PredictedCell, predict_many
 from frontier.records import Trial, Variant
 from frontier.schema import Config, EngineConfig
 
 
 @dataclass(frozen=True)
-class PredictedEngine:
+class PredictedEngine(InOrder):
     """Points predicted for a GPU that is not here.
 
     Parameters
@@ -88,7 +88,7 @@ class PredictedEngine:
             )
         ]
 
-    def measure(self, trial: Trial) -> TrialResult:
+    def measure(self, trial: Trial, context: TrialContext | None = None) -> TrialResult:
         """The non-dominated predictions of each cell of the trial's variant, cell after cell."""
         frames = predict_many(self.cells(trial.variant))
         evaluated = sum(int(frame.attrs["evaluated"]) for frame in frames)

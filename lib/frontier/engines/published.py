@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from frontier.catalog import PRECISION_FORMS
-from frontier.engines.base import TrialResult, settings_of
+from frontier.engines.base import InOrder, TrialContext, TrialResult, settings_of
 from frontier.errors import ConfigError
 from frontier.evidence.published import published_points
 from frontier.records import Trial, Variant
@@ -19,7 +19,7 @@ LEVERS = ("hardware", "precision", "disaggregation")  # what the record's column
 
 
 @dataclass(frozen=True)
-class PublishedEngine:
+class PublishedEngine(InOrder):
     """Points that others measured and published.
 
     Parameters
@@ -87,7 +87,7 @@ class PublishedEngine:
         """All trials read the same file."""
         return "record"
 
-    def measure(self, trial: Trial) -> TrialResult:
+    def measure(self, trial: Trial, context: TrialContext | None = None) -> TrialResult:
         """The rows of the record that belong to the trial's variant."""
         rows = self._rows(trial.variant)
         if rows.empty:

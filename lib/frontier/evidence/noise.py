@@ -106,7 +106,7 @@ def draw_errors(
     if drawn is None:  # thinning kept only configurations that were launched once
         near, drawn = dict(snapshots), noise.draw(resamples, rng)
     method = (
-        f"percentiles of {resamples} resamples of server launches ({dof} degrees of freedom), widened by Student's t; "
+        f"percentiles of {resamples} resamples of server launches ({dof} degrees of freedom), the spread of each cell drawn too; "
         "frontiers on the means of launches"
     )
     return Drawn(near, dict(zip(near, drawn or [], strict=True)), method)

@@ -1,4 +1,4 @@
-"""What is computed of a frame once while checks run: fifteen checks read the same columns and the same few ratios."""
+"""What is computed of a frame once while checks run: the checks read the same columns and the same few ratios."""
 
 from __future__ import annotations
 

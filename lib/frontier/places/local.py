@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from frontier.engines import Engine, get_engine
+from frontier.engines import Engine, TrialContext, get_engine
 from frontier.errors import FrontierError, RunError
 from frontier.records import Trial, normalize_points
 from frontier.schema import Config
-from frontier.store import RunFolder, write_json
+from frontier.store import KEPT, OUTPUT, RunFolder, write_json
 
 STOP_WAIT_S = 5.0
 
@@ -39,7 +39,7 @@ class Chunk:
     trials: tuple[Trial, ...]
 
 
-def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]) -> None:
+def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]], cache: Path) -> None:
     """Run trials and leave the record of each in the run's folder.
 
     Parameters
@@ -48,6 +48,8 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
     cfg : Config
         ``place.workers`` says how many at once; 0 means as many as there are cores.
     pending : (part, trial) pairs without a record
+    cache : Path
+        Checkpoints and tool environments of this machine.
 
     Raises
     ------
@@ -56,7 +58,9 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
     """
     if not pending:
         return
-    workers = cfg.place.workers or os.cpu_count() or 1
+    exclusive = any(get_engine(cfg, part).exclusive for part in {part for part, _ in pending})
+    # A measurement has the machine to itself, and its trials stay in the order of the plan.
+    workers = 1 if exclusive else cfg.place.workers or os.cpu_count() or 1
     waiting = _chunks(cfg, pending, workers)
     running: dict[BaseProcess, Chunk] = {}
     context = multiprocessing.get_context("spawn")  # fork would copy the threads of a notebook's kernel in an undefined state
@@ -64,7 +68,7 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
         while waiting or running:
             while waiting and len(running) < workers:
                 chunk = waiting.pop(0)
-                process = context.Process(target=_work, args=(run, cfg, chunk), daemon=True)
+                process = context.Process(target=_work, args=(run, cfg, chunk, cache), daemon=True)
                 process.start()
                 running[process] = chunk
             connection.wait([process.sentinel for process in running])
@@ -115,38 +119,73 @@ def _after_death(run: RunFolder, chunk: Chunk, exit_code: int | None) -> Chunk |
         raise RunError("a worker ended without the records of its trials", origin=str(run.path))
     how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     reason = f"the worker process died ({how}); signal 9 usually means that memory ran out"
-    run.begin_trial(left[0].digest)
-    run.finish_trial(left[0], {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=reason + "\n")
-    return Chunk(chunk.part, tuple(left[1:])) if len(left) > 1 else None
+    # The one that was under way has a log; an engine may have chosen it out of turn.
+    dead = next((trial for trial in left if (run.trial_folder(trial.digest) / "log.txt").exists()), left[0])
+    run.begin_trial(dead.digest)
+    run.finish_trial(dead, {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=reason + "\n")
+    return Chunk(chunk.part, tuple(trial for trial in left if trial is not dead)) if len(left) > 1 else None
 
 
-def _work(run: RunFolder, cfg: Config, chunk: Chunk) -> None:
+def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path) -> None:
     """Body of a worker process."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     engine = get_engine(cfg, chunk.part)
+    remaining = list(chunk.trials)
     try:
-        for trial in chunk.trials:
+        while remaining:
+            earlier = _earlier(run) if engine.exclusive else pd.DataFrame()
+            trial = engine.next_trial(remaining, earlier, _spent_s(run) if engine.exclusive else 0.0)
+            if isinstance(trial, str):
+                for left in remaining:
+                    run.begin_trial(left.digest)
+                    run.finish_trial(left, {"status": "not needed", "reason": trial, "evaluated": 0, "points": 0}, None)
+                return
+            remaining.remove(trial)
             folder = run.begin_trial(trial.digest)
             _log_to(folder / "log.txt")
-            _run_trial(run, engine, trial)
+            _run_trial(run, engine, trial, TrialContext(folder, earlier, run.created_s, cache, _reference(run)))
     except RunError as error:  # the disk is full or a folder is not ours: the parent meets the same and tells it
         raise SystemExit(error.exit_code) from error
 
 
-def _run_trial(run: RunFolder, engine: Engine, trial: Trial) -> None:
+def _earlier(run: RunFolder) -> pd.DataFrame:
+    """Labelled points of the run's trials so far."""
+    frames = [points for digest in run.trial_digests() if (points := run.trial_points(digest)) is not None]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _reference(run: RunFolder) -> Path | None:
+    """What the first launch of the baseline put out, if it was asked."""
+    records = ((digest, run.trial_record(digest) or {}) for digest in run.trial_digests())
+    files = (run.trial_folder(digest) / KEPT / OUTPUT for digest, record in records if record.get("variant") == "baseline")
+    return next((file for file in files if file.exists()), None)
+
+
+def _spent_s(run: RunFolder) -> float:
+    """Seconds that the run's trials took so far."""
+    return float(sum((run.trial_record(digest) or {}).get("seconds", 0.0) for digest in run.trial_digests()))
+
+
+def _run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContext) -> None:
     folder = run.trial_folder(trial.digest)
+    started = time.monotonic()
+    took: dict[str, float] = {}
     try:
         write_json(folder / "resolved.json", list(engine.resolved(trial.variant)))
-        result = engine.measure(trial)
+        result = engine.measure(trial, context)
         points = None if result.points.empty else label_points(result.points, trial)
     except Exception as error:  # whatever an engine throws belongs in the trial's record, and the next trial goes on
         reason = error.message if isinstance(error, FrontierError) else f"{type(error).__name__}: {error}"
-        run.finish_trial(trial, {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=_portable_traceback())
+        took = {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
+        record = {"status": "failed", "reason": reason, "evaluated": 0, "points": 0, **took}
+        run.finish_trial(trial, record, None, error=_portable_traceback())
         return
     # What libraries printed depends on which trials shared a process; it is worth keeping only where something went wrong.
     (folder / "log.txt").unlink()
     count = 0 if points is None else len(points)
-    record = {"status": "infeasible" if points is None else "done", "reason": result.reason, "evaluated": result.evaluated, "points": count}
+    # Seconds stand in the records of measurements alone: equal computations leave equal files.
+    took = {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
+    record = {"status": "infeasible" if points is None else "done", "reason": result.reason, "evaluated": result.evaluated, "points": count, **took}
     run.finish_trial(trial, record, points)
 
 

@@ -62,4 +62,4 @@ def cells_summary(document: Document) -> str:
     counts: dict[str, int] = {}
     for row in rows(document, "cells"):
         counts[str(row.get("status"))] = counts.get(str(row.get("status")), 0) + 1
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())

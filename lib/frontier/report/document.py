@@ -67,6 +67,8 @@ class Run:
     model_error: Document | None
     plan: Document | None
     environment: Document | None
+    quality: Document | None = None
+    bound: Document | None = None
 
 
 def number(value: object) -> float:
@@ -185,6 +187,8 @@ def read_run(run_dir: Path) -> Run:
         model_error=_optional(run_dir / "model_error.json"),
         plan=_optional(run_dir / "plan.json"),
         environment=_optional(run_dir / "environment.json"),
+        quality=_optional(run_dir / "quality.json"),
+        bound=_optional(run_dir / "bound.json"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import cycle
 
@@ -12,11 +13,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from frontier.errors import RunError
-from frontier.records import INTERACTIVITY, METRICS, usable
+from frontier.records import INTERACTIVITY, METRICS, below_gate, drawable, usable
+from frontier.report.bound import draw_bound
 from frontier.report.document import Document, lever_title, numbers, rows
 from frontier.report.style import (
     BASELINE_COLOR,
     INK,
+    MUTED,
     ReportFigure,
     Style,
     add_legend,
@@ -35,6 +38,7 @@ _BASELINE = Style(BASELINE_COLOR, "", "o", "-")
 _HOLLOW = ("s", "D", "^", "o", "v", "P")
 # Points of other evidence are a backdrop: more systems than marks would only be noise, the rest share one mark.
 _MOST_SYSTEMS = 5
+_GATED = Style(MUTED, "", "o", "none")  # of variants that are no step of the ladder, and in the legend
 
 
 def step_id(place: int) -> str:
@@ -55,11 +59,18 @@ def step_points(step: Document) -> list[tuple[int, float, float]]:
     return [(place, x, y) for place, (x, y) in enumerate(zip(xs, ys, strict=True)) if math.isfinite(x) and math.isfinite(y) and y > 0]
 
 
-def fig_frontiers(document: Document, companion_points: pd.DataFrame | None = None, *, narrow: bool = False) -> ReportFigure:
+def fig_frontiers(
+    document: Document,
+    companion_points: pd.DataFrame | None = None,
+    *,
+    points: pd.DataFrame | None = None,
+    bound: Document | None = None,
+    narrow: bool = False,
+) -> ReportFigure:
     """The frontier of every step of the ladder; log throughput per GPU over interactivity.
 
     Filled marks are the frontier's points, lines the monotone interpolation, bands the 95 % interval of the first and the last
-    step. Hollow marks are points of the companion's evidence; they carry no line.
+    step. Hollow marks are points of the companion's evidence, or of variants below their quality gate; they carry no line.
 
     Parameters
     ----------
@@ -67,26 +78,35 @@ def fig_frontiers(document: Document, companion_points: pd.DataFrame | None = No
         The attribution document; its ``steps`` are drawn.
     companion_points : DataFrame, optional
         A points table of another kind of evidence; rows that cannot carry a frontier are left out.
+    points : DataFrame, optional
+        The document's own points; of these the rows below their quality gate are drawn.
+    bound : mapping, optional
+        A ``frontier.bound/1`` document, drawn as a thin dashed line.
     narrow : bool
         The rendering for a phone.
     """
     steps = rows(document, "steps")
     with drawing():
-        drawable = [step for step in steps if step_points(step)]
-        if not drawable:
+        drawn = [step for step in steps if step_points(step)]
+        if not drawn:
             return empty_figure(document, "not defined: no step of the ladder has a frontier point", narrow=narrow)
         figure, axes = new_figure(document, narrow=narrow, height=4.9, narrow_height=5.2)
         heights: list[float] = []
-        styles = lever_styles(document)
+        styles, shown = lever_styles(document), {}
         for place, step in enumerate(steps):
             name = str(step.get("step") or "")
             style = _BASELINE if not name.startswith("+") else styles.get(name[1:], style_at(place))
-            if step is drawable[-1] and style is not _BASELINE:
+            if step is drawn[-1] and style is not _BASELINE:
                 style = replace(style, color=INK, line="-")  # where the ladder ends must stand out, whatever its lever's colour
-            ends = step is drawable[0] or step is drawable[-1]
+            shown["+".join(map(str, step.get("levers") or []))] = style
+            ends = step is drawn[0] or step is drawn[-1]
             heights += _draw_step(axes, step, place, style, wrap(step_title(document, step), 28, 2), ends=ends)
+        if points is not None:
+            heights += _draw_below_gate(axes, points, str(document["metric"]), shown)
         if companion_points is not None:
             heights += _draw_companion(axes, companion_points, str(document["metric"]))
+        if bound is not None:
+            heights += draw_bound(axes, bound, str(document["metric"]))
         axes.set_yscale("log")
         low, high = padded(heights)
         axes.set_ylim(low, high)
@@ -170,3 +190,22 @@ def _draw_companion(axes: Axes, points: pd.DataFrame, metric: str) -> list[float
         )  # fmt: skip
         heights += here[METRICS[metric]].tolist()
     return heights
+
+
+def _draw_below_gate(axes: Axes, points: pd.DataFrame, metric: str, styles: Mapping[str, Style]) -> list[float]:
+    """Hollow marks of rows below their quality gate, in the style of the step whose variant they are; one entry in the legend."""
+    here = points[drawable(points, metric) & below_gate(points)]
+    if here.empty:
+        return []
+    names = here["variant"].fillna("").astype(str)
+    for name in names.unique():
+        own, style = here[names == name], styles.get(name, _GATED)
+        axes.plot(
+            own[INTERACTIVITY].to_numpy(float), own[METRICS[metric]].to_numpy(float), linestyle="none", marker=style.marker,
+            markersize=6, markerfacecolor="none", markeredgecolor=style.color, markeredgewidth=1.1, zorder=3,
+        )  # fmt: skip
+    axes.plot(
+        [], [], linestyle="none", marker=_GATED.marker, markersize=6, markerfacecolor="none", markeredgecolor=_GATED.color, markeredgewidth=1.1,
+        label=wrap("hollow: below the quality gate, not counted", 28, 2),
+    )  # fmt: skip
+    return [float(value) for value in here[METRICS[metric]]]

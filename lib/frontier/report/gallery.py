@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from frontier.records import below_gate
+from frontier.report.bound import checked_bound
 from frontier.report.configurations import step_details
 from frontier.report.contrasts import contrasts, fig_contrasts
 from frontier.report.document import Document, Run, estimate, lever_title, part, rows
 from frontier.report.frontiers import fig_frontiers, step_id, step_points, step_title
 from frontier.report.interactions import MOST_PAIRS, fig_interactions, strongest_interactions
 from frontier.report.normalizations import fig_normalizations
+from frontier.report.output import checked, fig_quality
 from frontier.report.shares import fig_shares
 from frontier.report.shift import fig_shift
 from frontier.report.split import fig_split
@@ -52,7 +55,7 @@ def pictures(run: Run) -> list[Picture]:
     claim = part(run.config, "claim")
     parts = f"{upper_first(split_words(document))} {'to' if on_path(document) else 'of'}"
     return [
-        _frontier_picture("frontiers", document, run.points, run.companion_points),
+        _frontier_picture("frontiers", document, run.points, run.companion_points, checked_bound(run.bound)),
         Picture(
             "waterfall",
             "What each change contributed",
@@ -98,6 +101,7 @@ def pictures(run: Run) -> list[Picture]:
             f"Bars. {_listing(document, 'groups', 'group')}",
             lambda narrow: fig_split(document, narrow=narrow),
         ),
+        *_quality_picture(run),
     ]
 
 
@@ -135,10 +139,16 @@ def _split_caption(document: Document) -> str:
     return f"{kind}. {parts} the ratio of {metric} (all GPUs held), at equal interactivity; {_spread(rows(document, 'shares'))}."
 
 
-def _frontier_picture(name: str, document: Document, points: pd.DataFrame | None, beside: pd.DataFrame | None) -> Picture:
+def _frontier_picture(
+    name: str, document: Document, points: pd.DataFrame | None, beside: pd.DataFrame | None, bound: Document | None = None
+) -> Picture:
     kind, metric = str(document["evidence"]).capitalize(), METRIC_LONG[str(document["metric"])]
     kinds = " and ".join(sorted(beside["evidence"].dropna().unique())) if beside is not None else ""
     hollow = f" Hollow marks: {kinds or 'other'} points." if beside is not None else ""
+    if points is not None and below_gate(points).any():
+        hollow += " Hollow marks in a step's colour or grey: variants whose output fails the quality gate; they carry no frontier."
+    if bound is not None:
+        hollow += " Dashed: the physical bound of this machine."
     banded = any(step.get("ci95_tput_tok_s_gpu") for step in rows(document, "steps"))
     bands = "bands: 95 % interval of the first and last step" if banded else "no interval was computed"
     details = {}
@@ -151,9 +161,26 @@ def _frontier_picture(name: str, document: Document, points: pd.DataFrame | None
         "The frontier, step by step",
         f"{kind}. {upper_first(metric)} (all GPUs held) over tokens/s/user; {bands}.{hollow}",
         f"Frontiers on a log scale: {titles}. The configurations are listed further down.",
-        lambda narrow: fig_frontiers(document, beside, narrow=narrow),
+        lambda narrow: fig_frontiers(document, beside, points=points, bound=bound, narrow=narrow),
         details,
     )
+
+
+def _quality_picture(run: Run) -> list[Picture]:
+    """How much worse every variant predicts held-out text; none where no gate was applied."""
+    quality = checked(run.quality)
+    if quality is None:
+        return []
+    found = [f"{row.get('variant')} {estimate(row.get('perplexity_ratio')).value:.4f}" for row in rows(quality, "variants")]
+    return [
+        Picture(
+            "quality",
+            "Does the output still hold?",
+            "Perplexity of held-out text over the baseline's on the same documents; whiskers: 95 % interval; dashed: the gate; hollow: fails it.",
+            f"Dots with intervals. {'; '.join(found)}.",
+            lambda narrow: fig_quality(run.document, quality, narrow=narrow),
+        )
+    ]
 
 
 def _listing(document: Document, key: str, name: str) -> str:

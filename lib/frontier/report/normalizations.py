@@ -23,6 +23,6 @@ def fig_normalizations(document: Document, *, narrow: bool = False) -> ReportFig
             return empty_figure(document, "not defined: the systems state no packages, power or price", narrow=narrow)
         dots = [Dot(wrap(f"per {row.get('per')}", 18 if narrow else 30), estimate(row)) for row in found]
         figure, axes = new_figure(document, narrow=narrow, height=1.2 + (0.5 if narrow else 0.42) * len(dots))
-        draw_dots(axes, dots, narrow=narrow, color="#2a7d6e", hollow_unless_separated=False)
+        draw_dots(axes, dots, narrow=narrow, color="#2a7d6e", hollow=[False] * len(dots))
         axes.set_xlabel("factor on throughput" if narrow else "factor on throughput at equal interactivity (log scale)")
         return figure

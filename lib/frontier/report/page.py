@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frontier.errors import ConfigError, RunError
-from frontier.report import tables
+from frontier.report import output, tables
 from frontier.report.answer import answer
 from frontier.report.beside import cells_summary, companion_view
+from frontier.report.bound import bound_sentence, bound_table, checked_bound
 from frontier.report.claim import claim_view
 from frontier.report.configurations import step_tables
 from frontier.report.contrasts import contrasts
@@ -109,6 +110,13 @@ def render(run: Run, own: Sequence[Mapping[str, str]], beside: Sequence[Mapping[
         "model_error_source": str((run.model_error or {}).get("source") or "not stated"),
         "model_error_quantity": str((run.model_error or {}).get("quantity") or "log residuals"),
         "bias": bias_sentence(_predicted(document)),
+        "bound": bound_table(checked_bound(run.bound), run.points, str(document["metric"])),
+        "bound_sentence": bound_sentence(checked_bound(run.bound)),
+        "gated": output.gated_sentence(document),
+        "quality": output.quality_table(run.quality),
+        "quality_sentence": output.quality_sentence(run.quality),
+        "quality_notes": output.quality_notes(run.quality),
+        "scores": output.score_table(run.quality),
         "left_out": tables.flat_table(("", part(run.model_error or {}, "left_out"))),
         "cells": tables.cells_table(document),
         "cells_summary": cells_summary(document),

@@ -87,9 +87,9 @@ def _bar(fraction: float) -> float | None:
 def order_table(document: Document) -> Table | None:
     """The same shift split in other ways: by Shapley value, in the ladder's order, and by leaving each lever out.
 
-    None for an observed path, which can be split in one way only.
+    None for an observed path and for a half fraction, which can be split in one way only.
     """
-    if on_path(document):
+    if on_path(document) or document.get("method") == "half_fraction":
         return None
     ways = [{str(row.get("lever")): estimate(row) for row in rows(document, key)} for key in ("shares", "ladder", "leave_one_out")]
     names = [str(lever.get("name")) for lever in rows(document, "levers")]
@@ -209,7 +209,7 @@ def cells_table(document: Document) -> Table | None:
         body.append(
             [
                 Cell(str(row.get("cell"))),
-                Cell(str(row.get("status"))),
+                Cell(str(row.get("status")).replace("_", " ")),
                 numeric_cell(points, quantity(points)),
                 numeric_cell(evaluated, quantity(evaluated)),
                 Cell(str(row.get("reason") or "")),

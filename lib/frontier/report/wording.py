@@ -146,6 +146,8 @@ def split_words(document: Document) -> str:
     >>> split_words({"method": "ladder"}), split_words({"method": "shapley"})
     ('contributions along the observed path', 'Shapley shares')
     """
+    if document.get("method") == "half_fraction":
+        return "main effects of a half fraction"
     return "contributions along the observed path" if on_path(document) else "Shapley shares"
 
 

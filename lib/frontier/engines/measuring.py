@@ -1,0 +1,270 @@
+"""One trial on a live server: start the servers, put load on them, read points off the raw requests, keep every finished point at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from frontier.drive import EndOfLaunch
+from frontier.engines.base import TrialContext
+from frontier.engines.counters import Counters
+from frontier.engines.driving import concurrencies, next_concurrency, planned_point_s
+from frontier.engines.points import Cell, Watched, point_row
+from frontier.errors import FrontierError, RunError
+from frontier.load import Aiperf, Load, client_overhead, read_requests, scrape, write_requests
+from frontier.quality import Gate, Quality, heldout_documents
+from frontier.quality import measure as measure_output
+from frontier.records import Trial
+from frontier.schema import Config
+from frontier.serving import Cores, DeploymentSpec, Running, launch
+from frontier.telemetry import Sampler, background_load, probe_machine
+
+ONE_CALL_S = 60.0  # shorter points share a call of the client, which costs seconds to start; longer ones are kept one by one
+WATCHED_S = 1.0  # how long the cores are watched before a launch
+STARTUP_S = 120.0  # limit for the client beside what it measures
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One server setting of a variant.
+
+    Parameters
+    ----------
+    number : int
+        Within the variant.
+    spec : DeploymentSpec
+        Servers to start.
+    cores : Cores
+        What the servers and the client compute on.
+    labels : dict
+        Columns of the points table that it decides.
+    """
+
+    number: int
+    spec: DeploymentSpec
+    cores: Cores
+    labels: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a trial is measured with.
+
+    Parameters
+    ----------
+    cfg : Config
+    server_python : Path
+    client : Aiperf
+    model : Path
+        Folder with the tokenizer, and held-out text where the gate asks for it.
+    """
+
+    cfg: Config
+    server_python: Path
+    client: Aiperf
+    model: Path
+
+    def measure(self, trial: Trial, context: TrialContext, deployment: Deployment) -> pd.DataFrame:
+        """Points of one deployment: those an earlier attempt kept, and the rest from a new launch.
+
+        Raises
+        ------
+        RunError
+            If a server or the client fails; points finished before are kept.
+        """
+        launch_folder = _Kept(context.folder / "kept", deployment.number)
+        wanted = self._next(trial, context, launch_folder)
+        if wanted is None:
+            return launch_folder.points()
+        folder = launch_folder.new_launch()
+        cores = deployment.cores
+        quiet = background_load(cores.servers, WATCHED_S)
+        probe = probe_machine(cores.servers)
+        with launch(deployment.spec, folder, self.server_python, ready_timeout_s=self.cfg.engine.ready_timeout_s, on_wait=_say) as running:
+            cell = Cell(
+                labels=deployment.labels,
+                launch_id=folder.name,
+                launch_s=running.ready_s,
+                run_started_s=context.run_started_s,
+                engine_version=running.versions.get("engine", ""),
+                cores=cores,
+                gpus_held=tuple(range(deployment.spec.devices)) if deployment.spec.platform == "cuda" else (),
+                synthetic=bool(self.cfg.engine.synthetic_acceptance),
+                before=quiet,
+                probe=probe,
+            )
+            self._ask_for_output(trial, context, running, launch_folder)
+            number = 0
+            while wanted is not None:
+                number += 1
+                self._measure_some(trial, wanted, folder / f"load-{number}", running, cores.client, cell, launch_folder)
+                wanted = self._next(trial, context, launch_folder)
+        return launch_folder.points()
+
+    def _next(self, trial: Trial, context: TrialContext, kept: _Kept) -> tuple[int, ...] | None:
+        """The concurrencies of the next call of the client; None when the launch has all it needs."""
+        here = kept.points()
+        if self.cfg.sweep.kind == "adaptive":
+            labelled = here.assign(variant=trial.variant.name, replicate=trial.replicate) if len(here) else here
+            chosen = next_concurrency(self.cfg, trial, context.earlier, labelled)
+            return None if isinstance(chosen, EndOfLaunch) else (chosen,)
+        done = set(here["concurrency"].astype(int)) if len(here) else set()
+        left = tuple(value for value in concurrencies(self.cfg) if value not in done)
+        if not left:
+            return None
+        return left if planned_point_s(self.cfg) < ONE_CALL_S else left[:1]
+
+    def _measure_some(
+        self, trial: Trial, wanted: Sequence[int], folder: Path, running: Running, client_cores: Sequence[int], cell: Cell, kept: _Kept
+    ) -> None:
+        """Load the deployment at each of the concurrencies and keep the points; those that were not steady get one longer try."""
+        unsteady = self._call(trial, wanted, self.cfg.sweep.window_s, folder, running, client_cores, cell, kept, last=False)
+        longer = self.cfg.sweep.max_point_s - self.cfg.sweep.settle_s
+        if unsteady:
+            again = folder.with_name(f"{folder.name}-longer")
+            self._call(trial, unsteady, max(longer, self.cfg.sweep.window_s), again, running, client_cores, cell, kept, last=True)
+
+    def _call(
+        self,
+        trial: Trial,
+        wanted: Sequence[int],
+        window_s: float,
+        folder: Path,
+        running: Running,
+        client_cores: Sequence[int],
+        cell: Cell,
+        kept: _Kept,
+        *,
+        last: bool,
+    ) -> list[int]:
+        """One call of the client; the concurrencies that were not steady. With ``last`` their points are kept and marked."""
+        sweep = self.cfg.sweep
+        load = Load(
+            urls=tuple(running.urls),
+            served_name=running.spec.served_name,
+            tokenizer=self.model,
+            isl_tokens=self.cfg.workload.isl_tokens,
+            osl_tokens=self.cfg.workload.osl_tokens,
+            concurrencies=tuple(wanted),
+            warmup_s=sweep.warmup_s or None,
+            settle_s=sweep.settle_s,
+            window_s=window_s,
+            max_s=STARTUP_S + sweep.warmup_s + len(wanted) * (sweep.settle_s + window_s) * 2,
+            seed=sweep.order_seed,
+            salt=f"{trial.digest[:12]}/{folder.name}/{cell.launch_id}",
+            prompts_file=self._texts(),
+        )
+        failure: FrontierError | None = None
+        before = scrape(_engines(running))
+        with Sampler() as sampler, Counters(running.scrape) as counters:
+            try:
+                result = self.client.run(load, folder, client_cores)
+                requests, cpu = result.requests, result.cpu
+                overhead = client_overhead(requests, before, scrape(_engines(running)))
+            except RunError as error:  # what completed before is worth as much as if the rest had not failed
+                failure, cpu, overhead = self._said_by_server(running, error), pd.DataFrame(columns=["at_ns", "cpu_s"]), {}
+                record = folder / "requests.parquet"
+                requests = read_requests(record) if record.exists() else pd.DataFrame()
+        sampled = sampler.frame()
+        _write(folder.with_name(f"{folder.name}-telemetry.parquet"), lambda path: sampled.to_parquet(path, index=False))
+        watched = Watched(sampled, counters.samples(), cpu, overhead)
+        unsteady = []
+        for number, concurrency in enumerate(wanted):
+            rows = requests[(requests["cell"] == number).fillna(False)] if len(requests) else requests
+            try:
+                found = point_row(cell, rows, concurrency, sweep, watched)
+            except RunError:
+                if failure is None:
+                    raise
+                found = None
+            if found is None:
+                continue  # nothing that a window could be laid over: the failure below says why
+            row, steady = found
+            if steady or (last and failure is None):
+                kept.keep(row, rows)
+            elif failure is None:
+                unsteady.append(concurrency)
+        if failure is not None:
+            raise failure
+        return unsteady
+
+    def _said_by_server(self, running: Running, error: RunError) -> FrontierError:
+        """The server's own reason where it died, else the client's."""
+        try:
+            running.check()
+        except RunError as died:
+            return died
+        return error
+
+    def _texts(self) -> Path | None:
+        file = self.model / "prompts.jsonl"
+        return file if file.exists() else None
+
+    def _ask_for_output(self, trial: Trial, context: TrialContext, running: Running, kept: _Kept) -> None:
+        """What this launch puts out, for the quality gate: at the same instance that is measured, once per variant and twice for the baseline."""
+        if self.cfg.quality.kind == "none" or kept.output.exists():
+            return
+        baseline = trial.variant.name == "baseline"
+        if not baseline and context.reference is None:
+            return  # the next launch of this variant finds the baseline's
+        chosen = self.cfg.quality
+        gate = Gate(chosen.max_perplexity_increase, chosen.min_greedy_agreement, chosen.documents, chosen.prompt_tokens, chosen.output_tokens)
+        reference = None if context.reference is None else Quality.from_dict(json.loads(context.reference.read_text(encoding="utf-8")))
+        documents = heldout_documents(self.model, gate)
+        prefill = f"http://127.0.0.1:{running.ports['prefill']}" if "prefill" in running.ports else ""
+        found = measure_output(running.url, running.spec.served_name, documents, gate, baseline=reference, prefill_url=prefill)
+        _write(kept.output, lambda path: path.write_text(json.dumps(found.to_dict()), encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a trial has finished so far, on disk: one file per point, its raw requests beside it, one folder per launch."""
+
+    folder: Path
+    deployment: int
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.json"
+
+    def points(self) -> pd.DataFrame:
+        files = sorted(self.folder.glob(f"point-{self.deployment}-*.parquet"))
+        return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True) if files else pd.DataFrame()
+
+    def keep(self, row: dict[str, Any], requests: pd.DataFrame) -> None:
+        name = f"{self.deployment}-{int(row['concurrency']):05d}.parquet"
+        write_requests(requests, self.folder / f"requests-{name}")
+        _write(self.folder / f"point-{name}", lambda path: pd.DataFrame([row]).to_parquet(path, index=False))
+
+    def new_launch(self) -> Path:
+        number = 1 + len(list(self.folder.glob(f"launch-{self.deployment}-*")))
+        folder = self.folder / f"launch-{self.deployment}-{number}"
+        folder.mkdir(parents=True)
+        return folder
+
+
+def _engines(running: Running) -> list[str]:
+    """Addresses of the servers that answer users themselves: the decoding ones, behind whatever stands in front of them."""
+    roles = {server.name: server.role for server in running.spec.servers}
+    return [f"http://127.0.0.1:{running.ports[name]}" for name, role in roles.items() if role in ("server", "decode")]
+
+
+def _say(line: str) -> None:
+    """Into the trial's log."""
+    sys.stderr.write(f"{line}\n")
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Under a temporary name, flushed, renamed: a file is whole or not there."""
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    write(temporary)
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(path)

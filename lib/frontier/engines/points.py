@@ -1,0 +1,123 @@
+"""From the raw requests of one concurrency to a row of the points table, with all that a reader needs to doubt it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from frontier.engines.counters import acceptance_length
+from frontier.load import Window, cpu_share, find_steady, window_metrics
+from frontier.schema import SweepConfig
+from frontier.serving import Cores
+from frontier.telemetry import BackgroundLoad, MachineProbe, clock_jumps, joules_per_output_token, power_w_gpu
+
+NS = 1e9
+NOT_STEADY = "not_steady"
+BUSY = "background_load"
+CLOCK = "clock_jump"
+TOLD = "synthetic_acceptance"
+BUSY_SHARE = 0.05  # of the servers' cores, taken by others
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What all points of a launch have in common.
+
+    Parameters
+    ----------
+    labels : dict
+        Columns that the deployment decides.
+    launch_id : str
+    launch_s : float, seconds until the servers answered
+    run_started_s : float, seconds since the epoch
+    engine_version : str
+    cores : Cores
+        What servers and client compute on.
+    gpus_held : tuple of int
+        Indices of the GPUs; empty on the CPU.
+    synthetic : bool
+        Drafts are accepted at a stated rate.
+    before : BackgroundLoad
+        What others took of the servers' cores before the launch.
+    probe : MachineProbe
+        Speed of the machine before the launch.
+    """
+
+    labels: dict[str, Any]
+    launch_id: str
+    launch_s: float
+    run_started_s: float
+    engine_version: str
+    cores: Cores
+    gpus_held: tuple[int, ...]
+    synthetic: bool
+    before: BackgroundLoad
+    probe: MachineProbe
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was sampled while the client worked.
+
+    Parameters
+    ----------
+    telemetry : DataFrame of the machine's sampler
+    counters : DataFrame of the servers' counters
+    cpu : DataFrame of the client's CPU time
+    overhead : dict
+        Means of the client less those of the servers, over the whole call.
+    """
+
+    telemetry: pd.DataFrame
+    counters: pd.DataFrame
+    cpu: pd.DataFrame
+    overhead: Mapping[str, float]
+
+
+def point_row(cell: Cell, requests: pd.DataFrame, concurrency: int, sweep: SweepConfig, watched: Watched) -> tuple[dict[str, Any], bool] | None:
+    """The row of a point, and whether the load was steady; None where no window can be laid over the requests."""
+    if not len(requests):
+        return None
+    steady = find_steady(requests, concurrency, min_turnovers=sweep.turnovers, window_s=sweep.window_s)
+    window = steady.window or _latter_part(requests, sweep)
+    if window is None:
+        return None
+    row: dict[str, Any] = {
+        "evidence": "measured",
+        "source": "frontier-kit on a live server",
+        "date": datetime.fromtimestamp(window.start_ns / NS, UTC).date().isoformat(),
+        **cell.labels,
+        "engine_version": cell.engine_version,
+        **window_metrics(requests, window, gpus=int(cell.labels["gpus"]), concurrency=concurrency),
+        "acceptance_length": acceptance_length(watched.counters, window.start_ns, window.end_ns),
+        "launch_id": cell.launch_id,
+        "launch_s": cell.launch_s,
+        "point_s": (int(requests["end_ns"].max()) - int(requests["start_ns"].min())) / NS,
+        "measured_at_s": window.start_ns / NS - cell.run_started_s,
+        "client_cpu_share": cpu_share(watched.cpu, window.start_ns, window.end_ns),
+        "client_overhead_s": watched.overhead.get("client_overhead_s", float("nan")),
+        "background_share": cell.before.disturbance,
+        "probe_matmul_gflop_s": cell.probe.matmul_gflop_s,
+        "probe_copy_gib_s": cell.probe.copy_gib_s,
+    }
+    row["power_w_gpu"] = power_w_gpu(watched.telemetry, window.start_ns, window.end_ns, cell.gpus_held) if cell.gpus_held else float("nan")
+    row["joules_per_output_token"] = joules_per_output_token(row["power_w_gpu"], row["output_tput_tok_s_gpu"])
+    flags = [
+        *([NOT_STEADY] if not steady.found else []),
+        *cell.cores.flags,
+        *([BUSY] if cell.before.disturbance > BUSY_SHARE else []),
+        *([CLOCK] if requests["mark"].notna().any() or clock_jumps(watched.telemetry) else []),
+        *([TOLD] if cell.synthetic and cell.labels["draft_len"] else []),
+    ]
+    return {**row, "flags": ";".join(flags) or None, "valid": True}, steady.found
+
+
+def _latter_part(requests: pd.DataFrame, sweep: SweepConfig) -> Window | None:
+    """From the settling time to the last request sent, for a load that was never steady; None where nothing is left of it."""
+    start = int(requests["start_ns"].min()) + round(sweep.settle_s * NS)
+    end = int(requests["start_ns"].max())
+    return Window(start, end) if end > start else None

@@ -1,0 +1,263 @@
+"""Trials whose points are measured on a vLLM server that is started here, on this machine's cores or its NVIDIA GPUs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from frontier.catalog import PRECISION_FORMS
+from frontier.checkpoints import Checkpoint, load_spec, quantized
+from frontier.checkpoints import find as find_checkpoint
+from frontier.engines.base import Cost, TrialContext, TrialResult, settings_of
+from frontier.engines.driving import chosen_trial, concurrencies, planned_point_s
+from frontier.engines.measuring import Bench, Deployment
+from frontier.errors import MachineError
+from frontier.load import Aiperf
+from frontier.provenance import machine_identity
+from frontier.records import Trial, Variant
+from frontier.schema import Config, EngineConfig
+from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
+from frontier.tools import find, recipe
+
+CAPABILITIES = {"ampere": (8, 0), "ada": (8, 9), "hopper": (9, 0), "blackwell": (10, 0)}  # NVIDIA's compute capability, by architecture
+FORMS = {"int8": "w8a8_int8"}  # a precision form of the configuration -> its name among the server's; the others are called alike
+QUANTIZED = {"w8a8_int8": "int8"}  # served from a quantized checkpoint: the form in which frontier.checkpoints makes it
+KIT_FORMS = {name: form for form, name in FORMS.items()}
+LAUNCH_S = 40.0  # what a launch took on two cores, one server; `frontier plan` says that it assumes this
+NOT_IN_TRIAL = ("replicates", "order", "order_seed", "grid_points", "budget_s")  # of the sweep: they say how many trials there are, and when
+CLIENT_S = 15.0  # a call of the load generator beside what it measures
+_DRAFT = re.compile(r"(ngram)?(\d+)")
+_DEGREES = re.compile(r"tp(\d+)(?:dp(\d+))?")
+
+
+@dataclass(frozen=True)
+class VllmEngine:
+    """Points measured on a live server.
+
+    Parameters
+    ----------
+    cfg : Config
+    engine : EngineConfig
+        Platform, room and interpreter of the server.
+    levers : tuple of str
+    """
+
+    cfg: Config
+    engine: EngineConfig
+    levers: tuple[str, ...]
+    kind = "vllm"
+    evidence = "measured"
+    deterministic = False
+    exclusive = True
+    code_packages = (
+        "frontier.engines.vllm",
+        "frontier.engines.measuring",
+        "frontier.engines.driving",
+        "frontier.engines.base",
+        "frontier.serving",
+        "frontier.load",
+        "frontier.drive",
+        "frontier.quality",
+    )
+    wheels = ()
+
+    def infeasible(self, variant: Variant) -> str:
+        """Why no deployment of the variant can run on this platform: the first reason of each."""
+        reasons = [self._refusal(levers, batch) for levers, batch in self.settings(variant)]
+        return "" if not all(reasons) else "; ".join(dict.fromkeys(reasons))
+
+    def _refusal(self, levers: VllmLevers, batch: int) -> str:
+        """Why a setting cannot work on the system of the experiment, wherever the plan is made."""
+        system = self.cfg.hardware
+        return refusals(
+            levers,
+            self.knobs(levers, batch, self.cfg.model.checkpoint),
+            cores=system.max_gpus if self.engine.platform == "cpu" else 0,
+            gpus=0 if self.engine.platform == "cpu" else system.max_gpus,
+            capability=CAPABILITIES.get(system.architecture, (0, 0)),
+        )
+
+    def settings(self, variant: Variant) -> list[tuple[VllmLevers, int]]:
+        """The server settings of a variant, and the batch each works on: one per combination of its levers' settings."""
+        own = ("parallelism", "mtp", "batch")
+        plain = settings_of(self.cfg, Variant(variant.levels, {name: values for name, values in variant.settings.items() if name not in own}))
+        degrees = map(_degrees, variant.settings.get("parallelism", ("tp1",)))
+        drafts = map(_draft, variant.settings.get("mtp", ("0",)))
+        batches = map(int, variant.settings.get("batch", (self.engine.max_num_seqs,)))
+        return [
+            (VllmLevers(FORMS.get(form, form), tp, dp, kind, draft_len, disaggregated), batch)
+            for form, (tp, dp), (kind, draft_len), disaggregated, batch in product(plain.precisions, degrees, drafts, plain.disaggregated, batches)
+        ]
+
+    def deployments(self, variant: Variant) -> list[tuple[VllmLevers, int]]:
+        """Those settings of a variant that can run here."""
+        return [(levers, batch) for levers, batch in self.settings(variant) if not self._refusal(levers, batch)]
+
+    def digest_inputs(self, variant: Variant) -> Mapping[str, Any]:
+        """Server, model, load and gate; the pinned tools; the machine: measured elsewhere is another measurement."""
+        sweep = {key: value for key, value in asdict(self.cfg.sweep).items() if key not in NOT_IN_TRIAL}
+        return {
+            "engine": asdict(self.engine),
+            "model": asdict(self.cfg.model),
+            "checkpoint": load_spec(self.cfg.model.checkpoint).digest if self._made_here() else self.cfg.model.checkpoint,
+            "workload": asdict(self.cfg.workload),
+            "kv_precision": self.cfg.kv_precision,
+            "servers": [{**asdict(levers), "max_num_seqs": batch} for levers, batch in self.deployments(variant)],
+            "sweep": sweep,
+            "quality": asdict(self.cfg.quality),
+            "tools": {name: self._pins(name) for name in ("vllm", "aiperf")},
+            "machine": machine_identity(),
+        }
+
+    def _made_here(self) -> bool:
+        return bool(self.cfg.model.checkpoint) and not Path(self.cfg.model.checkpoint).is_dir()
+
+    def _pins(self, tool: str) -> str:
+        """What decides a tool's version: its pins, or the interpreter that was named instead."""
+        given = self.engine.server_python if tool == "vllm" else self.engine.client_python
+        return given or recipe(tool, self.engine.platform).digest()
+
+    def knobs(self, levers: VllmLevers, batch: int, model: Path | str, cores: tuple[int, ...] = ()) -> VllmKnobs:
+        """What the levers leave open; ``cores`` are those of this machine, by default 0, 1, ...
+
+        Prefill and decode share devices where the system has not enough for both.
+        """
+        return VllmKnobs(
+            platform=self.engine.platform,
+            model_path=str(model),
+            max_model_len=self.engine.max_model_len,
+            max_num_seqs=batch,
+            kv_cache_gib=self.engine.kv_cache_gib,
+            eager=self.engine.eager,
+            seed=self.engine.seed,
+            load_format=self.engine.load_format,
+            colocate=2 * levers.tp * levers.dp > self.cfg.hardware.max_gpus,
+            synthetic_acceptance=tuple(self.engine.synthetic_acceptance[: levers.draft_len]),
+            cores=cores,
+            extra_args=tuple(self.engine.extra_args),
+        )
+
+    def spec(self, levers: VllmLevers, batch: int, model: Path | str, cores: tuple[int, ...] = ()) -> DeploymentSpec:
+        """The servers of a setting."""
+        return deployment(levers, self.knobs(levers, batch, model, cores))
+
+    def resolved(self, variant: Variant) -> Sequence[Mapping[str, Any]]:
+        """Command lines and environment of every server of the variant."""
+        model = self.cfg.model.checkpoint or self.cfg.model.id
+        return [{"levers": asdict(levers), **self.spec(levers, batch, model).to_dict()} for levers, batch in self.deployments(variant)]
+
+    def estimated_points(self, variant: Variant) -> int | None:
+        """One point per concurrency and server setting; unknown where the sweep decides as it goes."""
+        return None if self.cfg.sweep.kind == "adaptive" else len(concurrencies(self.cfg)) * len(self.deployments(variant))
+
+    def group(self, variant: Variant) -> str:
+        """All trials share the machine."""
+        return "machine"
+
+    def cost(self, variant: Variant) -> Cost:
+        """Launches and windows of one trial."""
+        specs = [self.spec(levers, batch, "") for levers, batch in self.deployments(variant)]
+        points_s = planned_point_s(self.cfg) * len(concurrencies(self.cfg)) + self.cfg.sweep.warmup_s
+        seconds = sum(LAUNCH_S * len(spec.servers) + CLIENT_S + points_s for spec in specs)
+        gpus = 0 if self.engine.platform == "cpu" else max((spec.devices for spec in specs), default=0)
+        return Cost(seconds, gpus, f"{LAUNCH_S:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point")
+
+    def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
+        """In plan order, or the variant whose frontier is least certain."""
+        return chosen_trial(self.cfg, remaining, earlier, spent_s)
+
+    def check_machine(self, cache: Path) -> None:
+        """Refuse to begin where a tool or the checkpoint is missing, before anything is started.
+
+        Raises
+        ------
+        MachineError
+            Naming what is missing and the command that makes it.
+        """
+        self._bench(cache)
+
+    def model_folder(self, cache: Path) -> Path | None:
+        """Folder of the checkpoint, in its plain form."""
+        return self._bench(cache)[0].model
+
+    def _bench(self, cache: Path) -> tuple[Bench, Checkpoint | None]:
+        """What trials are measured with; the checkpoint where it is one that is made here."""
+        server, client = (Path(given) if given else None for given in (self.engine.server_python, self.engine.client_python))
+        vllm = find("vllm", cache / "tools", python=server, variant=self.engine.platform)
+        aiperf = find("aiperf", cache / "tools", python=client)
+        if not self._made_here():
+            return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), Path(self.cfg.model.checkpoint)), None
+        name = self.cfg.model.checkpoint
+        made = find_checkpoint(name, cache / "checkpoints")
+        if made is None:
+            raise MachineError(f"checkpoint {name} has not been made on this machine", hint=f"frontier checkpoint make {name}")
+        return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), made.path), made
+
+    def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
+        """Start the servers of the trial one deployment after another, load them, and read the points off the raw request records."""
+        bench, made = self._bench(context.cache)
+        on_cpu = self.engine.platform == "cpu"
+        frames = []
+        for number, (levers, batch) in enumerate(self.deployments(trial.variant)):
+            weights = bench.model
+            if made is not None and levers.precision_form in QUANTIZED:
+                weights = quantized(made, QUANTIZED[levers.precision_form], context.cache / "checkpoints").path
+            held = self.spec(levers, batch, weights).devices
+            cores = allocate(held if on_cpu else 0, usable())
+            spec = self.spec(levers, batch, weights, cores.servers if on_cpu else ())
+            labels = {**self.labels(levers, batch), "gpus": held}
+            frames.append(bench.measure(trial, context, Deployment(number, spec, cores, labels)))
+        points = pd.concat(frames, ignore_index=True)
+        return TrialResult(points, evaluated=len(points))
+
+    def labels(self, levers: VllmLevers, batch: int) -> dict[str, Any]:
+        """Columns of the points table that a deployment decides."""
+        roles = {"tp": levers.tp, "dp": levers.dp, "ep": 1}
+        labels: dict[str, Any] = {
+            "model": self.cfg.model.name,
+            "hardware": self.cfg.hardware.hardware,
+            "engine": self.kind,
+            "precision": PRECISION_FORMS[KIT_FORMS.get(levers.precision_form, levers.precision_form)][0],
+            "kv_precision": self.cfg.kv_precision,
+            "tp": levers.tp,
+            "pp": 1,
+            "dp": levers.dp,
+            "spec": levers.draft_kind,
+            "draft_len": levers.draft_len,
+            "disagg": levers.disaggregated,
+            "max_num_seqs": batch,
+            "isl_tokens": float(self.cfg.workload.isl_tokens),
+            "osl_tokens": float(self.cfg.workload.osl_tokens),
+        }
+        if levers.disaggregated:
+            each = {**roles, "workers": 1, "gpus": levers.tp}
+            labels |= {f"{role}_{name}": value for role in ("prefill", "decode") for name, value in each.items()}
+        return labels
+
+
+def _degrees(setting: str) -> tuple[int, int]:
+    """TP and DP degrees of a setting.
+
+    >>> _degrees("tp2"), _degrees("tp1dp2")
+    ((2, 1), (1, 2))
+    """
+    match = _DEGREES.fullmatch(setting)
+    return (int(match[1]), int(match[2] or 1)) if match else (1, 1)
+
+
+def _draft(setting: str) -> tuple[str, int]:
+    """Kind and length of a draft.
+
+    >>> _draft("0"), _draft("2"), _draft("ngram3")
+    (('none', 0), ('mtp', 2), ('ngram', 3))
+    """
+    match = _DRAFT.fullmatch(setting)
+    if match is None or int(match[2]) == 0:
+        return "none", 0
+    return match[1] or "mtp", int(match[2])

@@ -1,0 +1,358 @@
+"""Start a deployment, wait until it answers, look into it while it runs, and take all of it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frontier.errors import RunError
+from frontier.processes import Child, start
+from frontier.serving.failures import cause
+from frontier.serving.scraping import added, counters
+from frontier.serving.spec import HANDOVER, INSIDE, PORT, PYTHON, DeploymentSpec, ServerSpec, port_of
+
+PORT_TRIES = 4
+POLL_S = 0.1
+SAY_EVERY_S = 5.0
+LOG_BYTES = 400_000
+# The starter's own environment reaches the servers, but not what would put the kit's packages or other settings of threads into them.
+LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "KMP_AFFINITY", "VLLM_CPU_OMP_THREADS_BIND", "PYTEST_CURRENT_TEST")
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # servers are here; a proxy of the environment must not come between
+
+
+@dataclass
+class Running:
+    """A deployment that answers.
+
+    Attributes
+    ----------
+    spec : DeploymentSpec
+    children : mapping of str to Child
+        By the servers' names.
+    ports : mapping of str to int
+    ready_s : float, seconds
+        From the first start of a process to the first answered request of the last front; starts that failed for a taken port included.
+    versions : mapping of str to str
+        What the engine says of itself.
+    commands : mapping of str to tuple of str
+        What was started, places filled in.
+    """
+
+    spec: DeploymentSpec
+    children: Mapping[str, Child]
+    ports: Mapping[str, int]
+    ready_s: float
+    versions: Mapping[str, str]
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Addresses for clients: the router's, or one per replica."""
+        return tuple(_url(self.ports[name]) for name in self.spec.fronts)
+
+    @property
+    def url(self) -> str:
+        """The first address; the only one, but for replicas without a router."""
+        return self.urls[0]
+
+    def pids(self) -> dict[str, list[int]]:
+        """Process ids of every server's tree."""
+        return {name: child.pids() for name, child in self.children.items()}
+
+    def alive(self) -> bool:
+        """Whether every process runs; asks no server, so it costs a measurement nothing."""
+        return all(child.alive for child in self.children.values())
+
+    def check(self) -> None:
+        """Raise what happened if a process is gone.
+
+        Raises
+        ------
+        RunError
+            Naming the server and its log's reason.
+        """
+        for name, child in self.children.items():
+            if not child.alive:
+                raise _ended(name, child)
+
+    def scrape(self) -> dict[str, float]:
+        """Counters of all servers added up, the router's among them; see ``scraping.COUNTERS``.
+
+        Raises
+        ------
+        RunError
+            If a server does not answer.
+        """
+        return added(self.scrape_each().values())
+
+    def scrape_each(self) -> dict[str, dict[str, float]]:
+        """Counters by server."""
+        found = {}
+        for name, port in self.ports.items():
+            try:
+                found[name] = counters(_get(f"{_url(port)}/metrics", 10.0))
+            except OSError as error:
+                self.check()
+                raise RunError(f"{name} does not show its metrics: {error}", origin=str(self.children[name].log)) from error
+        return found
+
+
+@contextmanager
+def launch(
+    spec: DeploymentSpec,
+    folder: Path,
+    python: Path,
+    *,
+    ready_timeout_s: float = 300.0,
+    on_wait: Callable[[str], None] | None = None,
+    stop_wait_s: float = 5.0,
+    pin: bool = True,
+) -> Iterator[Running]:
+    """Run a deployment for the length of a ``with`` block.
+
+    Ports are chosen free; a port that another process takes before the server does leads to another try with other ports, a few times.
+    A server is ready when ``/health`` says so and one request was really answered. While they start, servers may use all cores; then
+    every process is bound to its own.
+
+    Parameters
+    ----------
+    spec : DeploymentSpec
+    folder : Path
+        Gets ``<server>.log`` of each process and ``deployment.json``, what was started.
+    python : Path
+        Interpreter of the engine's environment.
+    ready_timeout_s : float, seconds
+        For all servers together.
+    on_wait : callable, optional
+        Gets a line of text now and then while they start.
+    stop_wait_s : float, seconds
+        Between asking a process to end and killing it.
+    pin : bool
+        Whether to bind processes to the cores of the specification.
+
+    Yields
+    ------
+    Running
+
+    Raises
+    ------
+    RunError
+        If a server ends while it starts - out of memory, a wrong model directory and a taken port are named, the log's end is shown - or is
+        not ready in time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    say = on_wait or (lambda line: None)
+    began_s = time.monotonic()
+    with _handover_folder(spec) as handover:
+        for turn in range(PORT_TRIES):
+            ports = _free_ports([server.name for server in spec.processes])
+            children: dict[str, Child] = {}
+            try:
+                commands = _start(spec, folder, python, ports, handover, children)
+                versions = _wait_until_ready(spec, children, ports, began_s + ready_timeout_s, say)
+            except _PortTakenError as error:
+                _stop(children, stop_wait_s)
+                if turn == PORT_TRIES - 1:
+                    raise RunError(f"{PORT_TRIES} times a port was taken between its choice and its use\n{error}") from error
+                say(f"a port was taken meanwhile, trying others: {error.message.splitlines()[0]}")
+                continue
+            except BaseException:
+                _stop(children, stop_wait_s)
+                raise
+            break
+        try:
+            if pin:
+                for server in spec.processes:
+                    if server.cores:
+                        children[server.name].pin(server.cores)
+            yield Running(spec, children, ports, time.monotonic() - began_s, versions, commands)
+        finally:
+            _stop(children, stop_wait_s)
+
+
+class _PortTakenError(RunError):
+    """Try again with other ports."""
+
+
+@contextmanager
+def _handover_folder(spec: DeploymentSpec) -> Iterator[str]:
+    """A folder for KV caches, in memory where the system has such a place; nothing where no process asks for one."""
+    if not any(HANDOVER in word for server in spec.processes for word in server.command):
+        yield ""
+        return
+    memory = Path("/dev/shm")
+    _remove_orphans(memory)
+    path = Path(tempfile.mkdtemp(prefix=f"frontier-kv-{os.getpid()}-", dir=memory if os.access(memory, os.W_OK) else None))
+    try:
+        yield str(path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_orphans(memory: Path) -> None:
+    """Folders whose maker was killed hold memory; the maker's id stands in the name."""
+    for path in memory.glob("frontier-kv-*-*") if memory.is_dir() else ():
+        maker = path.name.split("-")[2]
+        if maker.isdigit() and not Path("/proc", maker).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _start(
+    spec: DeploymentSpec, folder: Path, python: Path, ports: Mapping[str, int], handover: str, children: dict[str, Child]
+) -> dict[str, tuple[str, ...]]:
+    shared = {PYTHON: str(python), INSIDE: str(Path(__file__).parent / "inside"), HANDOVER: handover}
+    shared |= {port_of(name): str(port) for name, port in ports.items()}
+    base = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    commands, environments = {}, {}
+    for server in spec.processes:
+        commands[server.name], environments[server.name] = server.filled({**shared, PORT: str(ports[server.name])})
+    record = {"spec": spec.to_dict(), "commands": commands, "environment": environments}
+    (folder / "deployment.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    for server in spec.processes:
+        log = folder / f"{server.name}.log"
+        log.unlink(missing_ok=True)  # a try before this one wrote it
+        children[server.name] = start(commands[server.name], log=log, env={**base, **environments[server.name]})
+    return commands
+
+
+def _wait_until_ready(
+    spec: DeploymentSpec, children: Mapping[str, Child], ports: Mapping[str, int], until_s: float, say: Callable[[str], None]
+) -> dict[str, str]:
+    waiting = [server.name for server in spec.processes]
+    began_s = said_s = time.monotonic()
+    while waiting:
+        for name, child in children.items():
+            if not child.alive:
+                raise _ended(name, child, starting=True)
+        waiting = [name for name in waiting if not _healthy(ports[name])]
+        now_s = time.monotonic()
+        if waiting and now_s > until_s:
+            raise _late(waiting[0], children[waiting[0]], now_s - began_s)
+        if waiting and now_s - said_s >= SAY_EVERY_S:
+            said_s = now_s
+            say(f"waiting for {', '.join(waiting)}: {now_s - began_s:.0f} s")
+        if waiting:
+            time.sleep(POLL_S)
+    for name in spec.fronts:
+        _first_answer(spec, name, children, ports[name], until_s)
+    for server in spec.processes:
+        _check_log(server, children[server.name])
+    return _versions(ports[spec.servers[0].name])
+
+
+def _check_log(server: ServerSpec, child: Child) -> None:
+    log = child.log.read_text(encoding="utf-8", errors="replace") if server.forbidden else ""
+    for text, meaning in server.forbidden.items():
+        line = next((line for line in log.splitlines() if text in line), None)
+        if line is not None:
+            raise RunError(f"{server.name} is not what was asked for: {meaning}\n{line}", origin=str(child.log))
+
+
+def _first_answer(spec: DeploymentSpec, name: str, children: Mapping[str, Child], port: int, until_s: float) -> None:
+    """One real completion; health alone does not show that the model runs."""
+    body = {"model": spec.served_name, "prompt": [3, 1, 4, 1, 5, 9, 2, 6], "max_tokens": 2, "ignore_eos": True, "temperature": 0}
+    request = urllib.request.Request(
+        f"{_url(port)}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )  # fmt: skip
+    left_s = until_s - time.monotonic()
+    try:
+        with _OPENER.open(request, timeout=max(1.0, left_s)) as answer:
+            text = json.loads(answer.read())
+        if text["usage"]["completion_tokens"] < 1:
+            raise RunError(f"{name} answered a request with no tokens", origin=str(children[name].log))
+    except urllib.error.HTTPError as error:
+        said = error.read().decode("utf-8", "replace")[:500]
+        error.close()
+        raise RunError(f"{name} refuses its first request with status {error.code}: {said}", origin=str(children[name].log)) from error
+    except OSError as error:
+        for other, child in children.items():
+            if child.wait(1.0) is not None:
+                raise _ended(other, child, starting=True) from error
+        raise _late(name, children[name], left_s) from error
+
+
+def _versions(port: int) -> dict[str, str]:
+    try:
+        return {"engine": str(json.loads(_get(f"{_url(port)}/version", 5.0))["version"])}
+    except (OSError, json.JSONDecodeError, KeyError):
+        return {}
+
+
+def _healthy(port: int) -> bool:
+    try:
+        _get(f"{_url(port)}/health", 2.0)
+    except OSError:
+        return False
+    return True
+
+
+def _get(url: str, timeout_s: float) -> str:
+    try:
+        with _OPENER.open(url, timeout=timeout_s) as answer:
+            text: bytes = answer.read()
+    except urllib.error.HTTPError as error:
+        error.close()  # an answer with a bad status is an open socket
+        raise
+    return text.decode("utf-8", "replace")
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _ended(name: str, child: Child, *, starting: bool = False) -> RunError:
+    log = child.log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace") if child.log.exists() else ""
+    kind, words, line = cause(log)
+    code = child.returncode or 0
+    if kind == "other" and code in (128 + signal.SIGKILL, -signal.SIGKILL):
+        words = "it was killed (SIGKILL), by hand or by the system when memory ran out"
+    text = f"{name} ended {'while it started' if starting else 'in the middle'}, exit code {code}: {words}"
+    error = _PortTakenError if kind == "port" and starting else RunError
+    return error("\n".join(part for part in (text, line, "the log ends with:", child.log_tail(8)) if part), origin=str(child.log))
+
+
+def _late(name: str, child: Child, waited_s: float) -> RunError:
+    return RunError(f"{name} was not ready after {waited_s:.0f} s; its log ends with:\n{child.log_tail(8)}", origin=str(child.log))
+
+
+def _free_ports(names: list[str]) -> dict[str, int]:
+    """A free port for each name, all different; held open together while they are chosen."""
+    sockets = [socket.socket() for _ in names]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _stop(children: Mapping[str, Child], wait_s: float) -> None:
+    """Ask all first, so that they end at the same time; then make sure, the router first."""
+    for child in children.values():
+        for pid in child.pids()[:1]:
+            _ask(pid)
+    for child in reversed(list(children.values())):
+        try:
+            child.stop(wait_s)
+        except subprocess.SubprocessError as error:
+            raise RunError(f"cannot stop {child.command[0]}: {error}", origin=str(child.log)) from error
+
+
+def _ask(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
