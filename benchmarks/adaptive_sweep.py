@@ -1,6 +1,7 @@
 """How much measuring time the adaptive sweep needs, beside the usual grid, for the same error of the frontier.
 
-    python benchmarks/adaptive_sweep.py [--seeds N] [--cases N] [--launch-cv S] [--point-cv S] [--launch-s S] [--processes N] [-o JSON]
+    python benchmarks/adaptive_sweep.py [--seeds N] [--cases N] [--launch-cv S] [--point-cv S] [--guess-launch-cv S] [--launch-s S]
+                                        [--processes N] [-o JSON]
 
 20 server configurations (model, system, variant) are loaded at concurrencies 1 to 512 (as far as their memory goes); their noise-free curves are
 predictions from NVIDIA's operator database, read at every point of a dense grid: that is the truth. A launch of the server multiplies the speed
@@ -144,6 +145,7 @@ class Noise:
     launch_cv: float = 0.025
     point_cv: float = 0.01
     launch_s: float = 180.0
+    guess_launch_cv: float = 0.025  # what the sweep is told at first
 
     def seconds(self, e2el_s: float) -> float:
         """Time of one point: warm-up and window."""
@@ -202,7 +204,7 @@ def adaptive_steps(true: Surface, noise: Noise, seed: int, beyond: float) -> lis
     """The adaptive sweep launch by launch, until its own error is below ``beyond`` of the target."""
     allowed = tuple(c for c in candidates(int(true.concurrency[-1])) if c in set(true.concurrency.tolist()))
     shared: dict[str, Any] = {"variants": (VARIANT,), "candidates": allowed, "budget_s": 1e9, "max_launches": 3 * MOST_LAUNCHES, "min_launches": 2}
-    driver = AdaptiveDriver(**shared, target=TARGET * beyond, launch_cost_s=noise.launch_s)
+    driver = AdaptiveDriver(**shared, target=TARGET * beyond, launch_cost_s=noise.launch_s, launch_cv=noise.guess_launch_cv)
     server = Server(true, noise, seed)
     seen: list[Observation] = []
     steps: list[Step] = []
@@ -343,6 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--cases", type=int, default=len(CASES), help="the first so many, evenly spaced")
     parser.add_argument("--launch-cv", type=float, default=Noise.launch_cv)
+    parser.add_argument("--guess-launch-cv", type=float, default=Noise.guess_launch_cv, help="what the sweep is told at first")
     parser.add_argument("--point-cv", type=float, default=Noise.point_cv)
     parser.add_argument("--launch-s", type=float, default=Noise.launch_s)
     parser.add_argument("--model-seeds", type=int, default=0, help="also read the grid by the sweep's model, with so many seeds")
@@ -350,7 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args(arguments)
     chosen = [CASES[i] for i in np.linspace(0, len(CASES) - 1, args.cases).round().astype(int)]
-    noise = Noise(args.launch_cv, args.point_cv, args.launch_s)
+    noise = Noise(args.launch_cv, args.point_cv, args.launch_s, args.guess_launch_cv)
     began = time.perf_counter()
     work = partial(judged, noise=noise, seeds=args.seeds, model_seeds=args.model_seeds)
     try:
@@ -366,7 +369,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     result = summary(rows)
     print(table(rows))
-    print(f"\n{args.seeds} seeds, launch CV {noise.launch_cv:.1%}, point CV {noise.point_cv:.1%}, launch {noise.launch_s:g} s")
+    print(f"\n{args.seeds} seeds, launch CV {noise.launch_cv:.1%}, point CV {noise.point_cv:.1%}, launch {noise.launch_s:g} s;"
+          f" the sweep's first guess of the launch CV: {noise.guess_launch_cv:.1%}")  # fmt: skip
     print(f"time ratio at equal error: median {result['same_error']['median']:.1%}, worst {result['same_error']['worst']:.1%}"
           f"; {result['not_reached']} of {result['cases']} cases did not come to the grid's error")  # fmt: skip
     usual = result["usual"]

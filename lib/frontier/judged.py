@@ -37,7 +37,7 @@ def judge_run(run: RunFolder, cfg: Config, part: Part) -> tuple[dict[str, Any], 
     Returns
     -------
     document : dict
-    columns : DataFrame, one row per judged variant, indexed by it: quality, quality_metric, quality_gate, quality_reason, flags
+    columns : DataFrame, one row per judged variant, indexed by it: quality, quality_metric, quality_gate, flags
     """
     if cfg.quality.kind == "none":
         return None
@@ -67,7 +67,7 @@ def with_quality(points: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
     """The points with the columns of their variant's judgement; flags are added to those there are."""
     out = points.copy()
     known = out["variant"].isin(columns.index)
-    for name in ("quality", "quality_metric", "quality_gate", "quality_reason"):
+    for name in ("quality", "quality_metric", "quality_gate"):
         out[name] = out["variant"].map(columns[name])
     added = out["variant"].map(columns["flags"]).where(known, "").fillna("")
     before = out["flags"].fillna("")

@@ -25,6 +25,7 @@ from frontier.places import run_trials
 from frontier.plan import Part, Plan, artifacts_folder, cache_folder, make_plan, run_files
 from frontier.records import normalize_points, read_points, usable, write_points
 from frontier.report import claim_rows, write_report
+from frontier.rulebook import deviation_notes, endpoints_document
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
 from frontier.store import RunFolder, Store, read_json, write_atomic, write_json
@@ -177,6 +178,8 @@ class Session:
                     table = normalize_points(with_quality(table, judged[1]), origin="the run's points and its quality gate")
                 if part.part == "main":
                     self._keep_bound(part, table)
+                    if self.cfg.sweep.kind == "mlperf_endpoints" and part.evidence == "measured":
+                        write_json(self.run.path / "endpoints.json", endpoints_document(table, self.cfg))
                 write_atomic(self.run.path / POINTS[part.part], lambda temporary, table=table: write_points(table, temporary))  # type: ignore[misc]
             elif part.part == "main":
                 reasons = sorted({str((self.run.trial_record(trial.digest) or {}).get("reason", "not run")) for trial in part.trials})
@@ -250,8 +253,17 @@ class Session:
             evaluated={trial.variant.name: int((self.run.trial_record(trial.digest) or {}).get("evaluated") or 0) for trial in main.trials},
             failed=sorted({trial.variant.name for trial in main.trials if self._status(trial.digest) == "failed"}),
         )
+        document["notes"] = [*document["notes"], *self._how_measured()]
         write_json(file, document)
         return document
+
+    def _how_measured(self) -> list[str]:
+        """What a reader must know of how the sweep went: why it stopped, and what a rule book would have asked."""
+        records = [self.run.trial_record(trial.digest) or {} for trial in self.plan.main.trials]
+        reasons = [str(record["reason"]) for record in records if record.get("status") == "not needed"]
+        notes = [f"The adaptive sweep stopped with {len(reasons)} of {len(records)} launches unused: {reasons[0]}."] if reasons else []
+        endpoints = self.run.path / "endpoints.json"
+        return [*notes, *(deviation_notes(read_json(endpoints)) if endpoints.exists() else [])]
 
     def _infeasible(self, part: Part) -> dict[str, str]:
         """Why variants have no points, as the plan knew or the engine found out."""

@@ -16,7 +16,7 @@ LEVELS = {
     "calibration": 2, "checkpoints": 2, "drive": 2, "load": 2, "quality": 2, "serving": 2, "telemetry": 2,
     "evidence": 3, "findings": 3, "engines": 3, "store": 3,
     "attribute": 4, "shift": 4, "plan": 4, "report": 4, "progress": 4,
-    "bounds": 4, "judged": 5, "places": 5, "claims": 5, "runner": 5, "session": 5, "timeline": 5,
+    "bounds": 4, "rulebook": 4, "judged": 5, "places": 5, "claims": 5, "runner": 5, "session": 5, "timeline": 5,
     "cli": 6,
 }  # fmt: skip
 # Arrows within one level that are meant: (from, to).

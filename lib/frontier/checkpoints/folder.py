@@ -118,6 +118,7 @@ def complete(cache: Path, name: str, build: Callable[[Path], dict[str, Any]]) ->
                 report = {"schema": SCHEMA, "digest": digest_of({name: fact["sha256"] for name, fact in files.items()}), **report, "files": files}
                 (stage / MANIFEST).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
                 for file in stage.iterdir():
+                    file.chmod(0o644)  # safetensors writes for its owner alone; a server in a container may be another user
                     _flush(file)
                 _flush(stage)
                 stage.rename(folder)
