@@ -1,4 +1,4 @@
-"""Resolve the newest allowed versions in fresh environments and write base.lock and dev.lock. Run by ``make lock``; takes minutes."""
+"""Resolve the newest allowed versions in fresh environments and write the locks. Run by ``make lock``; takes minutes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def freeze(extras: str, constraint: Path | None) -> list[str]:
 
 
 def main() -> None:
-    """Write both locks."""
+    """Write the locks; later ones agree with the first."""
     base: Path | None = None
     for name, extras in EXTRAS.items():
         pins = freeze(extras, base)

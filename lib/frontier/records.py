@@ -70,7 +70,7 @@ _TRUE = {"true", "1", "1.0", "yes", "t"}
 _FALSE = {"false", "0", "0.0", "no", "f"}
 _FEW_ROWS = 200
 # Extra columns with these endings tell rows apart but not configurations: they never separate replicates.
-_NOT_CONFIGURATION = ("_id", "_url", "url", "_utc", "timestamp", "hostname", "node")
+_NOT_CONFIGURATION = ("_id", "_url", "url", "_utc", "_at_s", "timestamp", "hostname", "node")
 _NOT_IN_KEY = {"evidence", "source", "date", "run_id", "replicate", "quality_metric", "flags", "valid"}
 
 

@@ -22,6 +22,8 @@ from frontier.checkpoints.text import Corpus  # noqa: E402
 from frontier.checkpoints.trained import packed  # noqa: E402
 from frontier.errors import ConfigError, MachineError, RunError  # noqa: E402
 
+# transformers 5.19, models/qwen2/tokenization_qwen2.py.
+QWEN2 = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
 # Runs `make` in a process of its own and does something to it after a step: kill it, or forbid large files.
 CHILD = """
 import os, pickle, resource, signal, sys
@@ -121,6 +123,10 @@ def test_the_folder_is_what_an_engine_loads(small_spec: CheckpointSpec, small_te
     config = json.loads((made.path / "config.json").read_text(encoding="utf-8"))
     assert config["architectures"] == ["MiMoForCausalLM"]
     assert (config["hidden_size"], config["num_hidden_layers"], config["num_nextn_predict_layers"]) == (32, 1, 1)
+    # transformers reads the tokenizer of model_type qwen2 as Qwen2's, whose cutting of text must therefore be the file's own.
+    tokenizer = json.loads((made.path / "tokenizer.json").read_text(encoding="utf-8"))
+    assert tokenizer["normalizer"] == {"type": "NFC"}
+    assert tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"] == {"Regex": QWEN2}
     assert "chat_template" in json.loads((made.path / "tokenizer_config.json").read_text(encoding="utf-8"))
     documents = [json.loads(line)["text"] for line in (made.path / "heldout.jsonl").read_text(encoding="utf-8").splitlines()]
     assert documents

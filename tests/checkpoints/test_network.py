@@ -43,8 +43,8 @@ def test_a_norm_by_hand() -> None:
 
 def test_rotation_turns_pairs_half_a_head_apart() -> None:
     # head_dim 2 has one pair (x0, x1) and the rate 1: position p turns it by p radians.
-    turned = rotate(torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]), rotary(torch.tensor([0, 2]), 2, 10_000.0))
-    assert turned.flatten().tolist() == pytest.approx([1.0, 0.0, math.cos(2), math.sin(2)])
+    turned = rotate(torch.tensor([[[[1.0, 3.0], [1.0, 3.0]]]]), rotary(torch.tensor([0, 2]), 2, 10_000.0))
+    assert turned.flatten().tolist() == pytest.approx([1.0, 3.0, math.cos(2) - 3 * math.sin(2), 3 * math.cos(2) + math.sin(2)])
 
 
 def test_rates_of_the_rotation() -> None:

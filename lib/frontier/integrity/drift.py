@@ -69,9 +69,9 @@ def drifts(frame: pd.DataFrame) -> list[Drift]:
     -----
     Each configuration's mean log throughput and mean log interactivity over its launches are subtracted; what is left is averaged over the loads of a
     launch. Its slope over time is taken within variants (time, too, less the variant's mean), so that variants that differ in speed do not matter.
-    Without drift the launches of a variant could have been made in any order: the largest of four statistics (trend and step, of throughput and of
-    interactivity), each over its standard deviation under random orders of the launches within their variants, is compared with that of 999 random
-    orders (permutation test: E. J. G. Pitman, 1937; maximum over several statistics: P. H. Westfall and S. S. Young, 1993).
+    Without drift the launches of a variant could have been made in any order: every statistic (a trend and all possible steps, of throughput and of
+    interactivity), each over its standard deviation under random orders of the launches within their variants, is compared with the largest one of
+    each of 999 random orders (permutation test: E. J. G. Pitman, 1937; maximum over several statistics: P. H. Westfall and S. S. Young, 1993).
     """
     time = number(frame, MEASURED_AT)
     known = np.isfinite(time) & ~predicted(frame)
@@ -99,16 +99,19 @@ def _of_run(frame: pd.DataFrame, rows: BoolArray, time: FloatArray) -> Drift | N
     flat = spread <= 1e-12
     scores = np.where(flat, 0.0, np.abs(forms @ residual.T) / np.where(flat, 1.0, spread))
     chance = np.where(flat, 0.0, np.abs(shuffled) / np.where(flat, 1.0, spread)).max(axis=(1, 2))
-    form, coordinate = np.unravel_index(int(scores.argmax()), scores.shape)
-    p = float((1 + (chance >= scores.max() - 1e-12).sum()) / (1 + PERMUTATIONS))
+    p = (1 + (chance[:, None, None] >= scores - 1e-12).sum(axis=0)) / (1 + PERMUTATIONS)  # of each, allowing for all of them
     span_s = float(at.max() - at.min())
-    change = float(forms[form] @ residual[coordinate] / size[form]) * (span_s if form == 0 else 1.0)
-    if p > LEVEL or abs(np.expm1(change)) <= MARGIN:
+    change = np.expm1(forms @ residual.T / size[:, None] * np.where(np.isnan(cuts), span_s, 1.0)[:, None])
+    real = (p <= LEVEL) & (np.abs(change) > MARGIN)
+    if not real.any():
         return None
+    form, coordinate = np.unravel_index(int(np.where(real, scores, -1.0).argmax()), scores.shape)
     cut = float(cuts[form])
     after = time > cut
     fewer = after if (at > cut).sum() <= (at < cut).sum() else ~after
-    return Drift("step" if form else "trend", float(np.expm1(change)), span_s, cut, len(at), p, rows & fewer if form else rows)
+    return Drift(
+        "step" if form else "trend", float(change[form, coordinate]), span_s, cut, len(at), float(p[form, coordinate]), rows & fewer if form else rows
+    )
 
 
 def _launches(frame: pd.DataFrame, rows: BoolArray, time: FloatArray) -> pd.DataFrame:
