@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from closed_loop import request
+from simulated_load import request
 
 from frontier.errors import RunError
 from frontier.load.overhead import VLLM, client_overhead, parse_metrics, scrape

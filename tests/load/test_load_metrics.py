@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from closed_loop import ISL, at, closed_loop, request
+from simulated_load import ISL, at, closed_loop, request
 
 from frontier.errors import PointsError, RunError
 from frontier.load.cross_check import client_window_metrics, cross_check

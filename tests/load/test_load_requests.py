@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from closed_loop import at, closed_loop, request
+from simulated_load import at, closed_loop, request
 
 from frontier.errors import PointsError
 from frontier.load.requests import completed, mark_jumps, read_requests, requests_table, sound, write_requests

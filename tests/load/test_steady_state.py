@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from closed_loop import at, closed_loop, request
+from simulated_load import at, closed_loop, request
 
 from frontier.errors import UsageError
 from frontier.load.requests import requests_table

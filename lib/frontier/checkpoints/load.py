@@ -133,6 +133,12 @@ def training_problems(training: Training) -> list[tuple[str, str]]:
             f"training.shape.heads must be a multiple of kv_heads, got {shape.heads} and {shape.kv_heads}",
             "kv_heads: 1",
         ),
+        (
+            shape.heads * shape.head_dim == shape.width,
+            f"training.shape.width must be heads * head_dim, the only form that engines' Qwen2 layers take, got {shape.width} for "
+            f"{shape.heads} heads of {shape.head_dim}",
+            f"width: {shape.heads * shape.head_dim}",
+        ),
         (training.draft_tokens >= 1, f"training.draft_tokens must be at least 1, got {training.draft_tokens}", "draft_tokens: 3"),
         (training.heldout_one_in >= 2, f"training.heldout_one_in must be at least 2, got {training.heldout_one_in}", "heldout_one_in: 20"),
         (training.compute in COMPUTE, f"training.compute must be one of {', '.join(COMPUTE)}, got {training.compute!r}", "compute: bf16"),

@@ -62,13 +62,15 @@ def find(name: str, cache: Path, conf: Path | None = None) -> Checkpoint | None:
     ConfigError
         If there is no such option.
     MachineError
-        If a package is missing, or this Python ships no sources.
+        If something of that name is there, and a package is missing or this Python ships no sources, so that it cannot be told which.
     """
     return find_spec(load_spec(name, conf), cache)
 
 
 def find_spec(spec: CheckpointSpec, cache: Path) -> Checkpoint | None:
     """The checkpoint of a specification if the cache holds it complete."""
+    if not any(cache.glob(f"{spec.name}-*")):
+        return None  # without reading the text, whose digest is part of the name
     return read_checkpoint(cache / folder_name(spec, _corpus(spec)))
 
 

@@ -26,7 +26,7 @@ class Shape:
     layers : int
         Of the trunk; the MTP layer is one more.
     heads, kv_heads, head_dim : int
-        ``heads`` is a multiple of ``kv_heads``; ``head_dim`` is even.
+        ``heads`` is a multiple of ``kv_heads``; ``head_dim`` is even; ``heads * head_dim`` is ``width``.
     vocabulary : int, tokens
     max_positions : int, tokens
         What the configuration allows; the training sees ``tokens_per_row`` positions.
