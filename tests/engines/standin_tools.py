@@ -16,8 +16,6 @@ if "-c" in given:
     raise SystemExit
 port = given[given.index("--port") + 1]
 step = {step_ms}
-if "--quantization" in given:
-    step *= {int8}
 options = ["--port", port, "--model", "model", "--ttft-ms", "4", "--tpot-ms", str(step), "--tpot-per-running-ms", str(step / 20), "--jitter", "0.02"]
 options += ["--seed", str(os.getpid())]
 if "--speculative-config" in given:
@@ -37,9 +35,9 @@ TOKENIZER = {
 
 
 def standin_tools(
-    folder: Path, *, step_ms: float = 2.0, int8: float = 0.8, mtp: float = 0.7, extra: dict[str, list[str]] | None = None, loads: str = "[1,4]"
+    folder: Path, *, step_ms: float = 2.0, mtp: float = 0.7, extra: dict[str, list[str]] | None = None, loads: str = "[1,4]"
 ) -> list[str]:
-    """Overrides that point an experiment on vLLM at stand-ins: a step of ``step_ms``, times ``int8`` and ``mtp`` where those levers are at target.
+    """Overrides that point an experiment on vLLM at stand-ins: a step of ``step_ms``, times ``mtp`` with drafts.
 
     ``extra`` gives further options of the stand-in where vLLM would get a flag.
     """
@@ -51,7 +49,7 @@ def standin_tools(
     server, client = folder / "server-python", folder / "client-python"
     python = sys.executable
     server.write_text(
-        SERVER.format(python=python, standin=str(STANDIN / "standin_server.py"), step_ms=step_ms, int8=int8, mtp=mtp, extra=extra or {})
+        SERVER.format(python=python, standin=str(STANDIN / "standin_server.py"), step_ms=step_ms, mtp=mtp, extra=extra or {})
     )
     client.write_text(CLIENT.format(python=python, standin=STANDIN / "standin_client.py"))
     for file in (server, client):
