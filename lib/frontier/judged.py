@@ -7,18 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from frontier.engines.gate import gate_of
 from frontier.plan import Part
-from frontier.quality import Gate, JudgedVariant, Quality, judge, quality_columns, quality_document
+from frontier.quality import JudgedVariant, Quality, judge, quality_columns, quality_document
 from frontier.schema import Config
 from frontier.store import KEPT, OUTPUT, RunFolder, read_json
 
 BASELINE = "baseline"
-
-
-def gate_of(cfg: Config) -> Gate:
-    """The gate that the configuration asks for."""
-    chosen = cfg.quality
-    return Gate(chosen.max_perplexity_increase, chosen.min_greedy_agreement, chosen.documents, chosen.prompt_tokens, chosen.output_tokens)
 
 
 def outputs_of(run: RunFolder, part: Part) -> dict[str, list[Quality]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from frontier.errors import FrontierError
+from frontier.serving import acceptance_length as mean_acceptance
 
 EVERY_S = 1.0  # an answer takes a server milliseconds
 ACCEPTED, DRAFTS = "accepted_tokens", "drafts"  # names of frontier.serving.counters
@@ -64,13 +65,12 @@ def acceptance_length(samples: pd.DataFrame, start_ns: int, end_ns: int) -> floa
 
     Notes
     -----
-    1 + accepted draft tokens / drafting steps, both counters interpolated at the window's ends (vLLM's own definition of the mean acceptance
-    length).
+    :func:`frontier.serving.acceptance_length` of the counters interpolated at the window's ends.
     """
     if ACCEPTED not in samples or DRAFTS not in samples or len(samples) < 2:
         return float("nan")
     origin = int(samples["at_ns"].iloc[0])
     at = (samples["at_ns"] - origin).to_numpy(dtype=float)
     low, high = float(start_ns - origin), float(end_ns - origin)
-    accepted, drafts = (float(np.diff(np.interp([low, high], at, samples[name].to_numpy(dtype=float)))[0]) for name in (ACCEPTED, DRAFTS))
-    return 1.0 + accepted / drafts if drafts > 0 else float("nan")
+    counted = {name: float(np.diff(np.interp([low, high], at, samples[name].to_numpy(dtype=float)))[0]) for name in (ACCEPTED, DRAFTS)}
+    return mean_acceptance(counted)

@@ -16,10 +16,11 @@ from frontier.drive import EndOfLaunch
 from frontier.engines.base import TrialContext
 from frontier.engines.counters import Counters
 from frontier.engines.driving import concurrencies, next_concurrency, planned_point_s
+from frontier.engines.gate import gate_of
 from frontier.engines.points import Cell, Watched, point_row
 from frontier.errors import FrontierError, RunError
 from frontier.load import Aiperf, Load, client_overhead, read_requests, scrape, write_requests
-from frontier.quality import Gate, Quality, heldout_documents
+from frontier.quality import Quality, heldout_documents
 from frontier.quality import measure as measure_output
 from frontier.records import Trial
 from frontier.schema import Config
@@ -214,8 +215,7 @@ class Bench:
         baseline = trial.variant.name == "baseline"
         if not baseline and context.reference is None:
             return  # the next launch of this variant finds the baseline's
-        chosen = self.cfg.quality
-        gate = Gate(chosen.max_perplexity_increase, chosen.min_greedy_agreement, chosen.documents, chosen.prompt_tokens, chosen.output_tokens)
+        gate = gate_of(self.cfg)
         reference = None if context.reference is None else Quality.from_dict(json.loads(context.reference.read_text(encoding="utf-8")))
         documents = heldout_documents(self.model, gate)
         prefill = f"http://127.0.0.1:{running.ports['prefill']}" if "prefill" in running.ports else ""

@@ -58,10 +58,14 @@ class VllmEngine:
     code_packages = (
         "frontier.engines.vllm",
         "frontier.engines.measuring",
+        "frontier.engines.points",
+        "frontier.engines.counters",
+        "frontier.engines.gate",
         "frontier.engines.driving",
         "frontier.engines.base",
         "frontier.serving",
         "frontier.load",
+        "frontier.telemetry",
         "frontier.drive",
         "frontier.quality",
     )

@@ -169,23 +169,24 @@ def _spent_s(run: RunFolder) -> float:
 def _run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContext) -> None:
     folder = run.trial_folder(trial.digest)
     started = time.monotonic()
-    took: dict[str, float] = {}
+
+    def took() -> dict[str, float]:
+        """Seconds stand in the records of measurements alone: equal computations leave equal files."""
+        return {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
+
     try:
         write_json(folder / "resolved.json", list(engine.resolved(trial.variant)))
         result = engine.measure(trial, context)
         points = None if result.points.empty else label_points(result.points, trial)
     except Exception as error:  # whatever an engine throws belongs in the trial's record, and the next trial goes on
         reason = error.message if isinstance(error, FrontierError) else f"{type(error).__name__}: {error}"
-        took = {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
-        record = {"status": "failed", "reason": reason, "evaluated": 0, "points": 0, **took}
+        record = {"status": "failed", "reason": reason, "evaluated": 0, "points": 0, **took()}
         run.finish_trial(trial, record, None, error=_portable_traceback())
         return
     # What libraries printed depends on which trials shared a process; it is worth keeping only where something went wrong.
     (folder / "log.txt").unlink()
     count = 0 if points is None else len(points)
-    # Seconds stand in the records of measurements alone: equal computations leave equal files.
-    took = {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
-    record = {"status": "infeasible" if points is None else "done", "reason": result.reason, "evaluated": result.evaluated, "points": count, **took}
+    record = {"status": "infeasible" if points is None else "done", "reason": result.reason, "evaluated": result.evaluated, "points": count, **took()}
     run.finish_trial(trial, record, points)
 
 
