@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo measure test test-quick lint type docs notebooks strip lab figures lock clean
+.PHONY: help demo measure test tools test-quick lint type docs notebooks strip lab figures lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,12 @@ measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine'
 	$(BIN)/frontier checkpoint make pocket
 	$(BIN)/frontier run experiment=pocket_cpu
 
-test: $(VENV)/dev.stamp lint  ## run everything that is tested
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+test: $(VENV)/dev.stamp lint tools  ## run everything that is tested; what measures a live server comes last, alone on the machine
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not live" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m live tests/live $(PYTEST_ARGS)
+
+tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
+	$(BIN)/frontier doctor --install vllm --install aiperf
 
 test-quick: $(VENV)/dev.stamp  ## the tests without those that take more than a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from frontier.engines.gate import gate_of
 from frontier.plan import Part
-from frontier.quality import JudgedVariant, Quality, judge, quality_columns, quality_document
+from frontier.quality import OUTPUT, SCORES, JudgedVariant, Quality, Score, judge, quality_columns, quality_document, read_scores
 from frontier.schema import Config
-from frontier.store import KEPT, OUTPUT, RunFolder, read_json
+from frontier.store import KEPT, RunFolder, read_json
 
 BASELINE = "baseline"
 
@@ -26,6 +26,12 @@ def outputs_of(run: RunFolder, part: Part) -> dict[str, list[Quality]]:
     return found
 
 
+def scores_of(run: RunFolder, part: Part) -> dict[str, list[Score]]:
+    """Variant -> its scores by lm-evaluation-harness, where they were asked for."""
+    files = {trial.variant.name: run.trial_folder(trial.digest) / KEPT / SCORES for trial in part.trials if trial.replicate == 1}
+    return {variant: read_scores(file) for variant, file in files.items() if file.exists()}
+
+
 def judge_run(run: RunFolder, cfg: Config, part: Part) -> tuple[dict[str, Any], pd.DataFrame] | None:
     """The ``frontier.quality/1`` document and the columns each variant's rows get; None where no output was asked for.
 
@@ -36,7 +42,7 @@ def judge_run(run: RunFolder, cfg: Config, part: Part) -> tuple[dict[str, Any], 
     """
     if cfg.quality.kind == "none":
         return None
-    gate, outputs = gate_of(cfg), outputs_of(run, part)
+    gate, outputs, scores = gate_of(cfg), outputs_of(run, part), scores_of(run, part)
     if BASELINE not in outputs:
         return None
     baseline, itself = _reference(outputs[BASELINE])
@@ -44,17 +50,17 @@ def judge_run(run: RunFolder, cfg: Config, part: Part) -> tuple[dict[str, Any], 
     for variant in part.variants:
         own = [one for one in outputs.get(variant.name, []) if one.along == baseline.along]
         if variant.name == BASELINE:
-            judged.append(JudgedVariant(BASELINE, baseline, judge(baseline, itself or baseline, gate)))
+            judged.append(JudgedVariant(BASELINE, baseline, judge(baseline, itself or baseline, gate), scores.get(BASELINE, [])))
         elif own:
-            judged.append(JudgedVariant(variant.name, own[0], judge(baseline, own[0], gate, itself=itself)))
+            judged.append(JudgedVariant(variant.name, own[0], judge(baseline, own[0], gate, itself=itself), scores.get(variant.name, [])))
     columns = pd.DataFrame([{"variant": one.variant, **quality_columns(one.judgement, gate)} for one in judged]).set_index("variant")
     return quality_document(gate, judged), columns
 
 
 def _reference(launches: Sequence[Quality]) -> tuple[Quality, Quality | None]:
     """The baseline's output, and the same asked at another launch, if it was."""
-    first = launches[0]
-    again = next((one for one in launches[1:] if one.along == first.along), None)
+    first = next((one for one in launches if one.is_reference), launches[0])
+    again = next((one for one in launches if one is not first and one.along == first.along), None)
     return first, again
 
 

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from frontier.drive import PointFacts, RunFacts, deviations
+from frontier.load import SALT_BITS
 from frontier.records import METRICS, usable
 from frontier.schema import Config
-
-SALT_BITS = 0  # prompts are drawn anew for every point from its own seed; they carry no salt of stated entropy
 
 
 def endpoints_document(points: pd.DataFrame, cfg: Config) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def _facts(rows: pd.DataFrame, cfg: Config) -> RunFacts:
         ),
         tpot_percentile=90.0,
         ttft_percentile=90.0,
-        salt_bits=SALT_BITS,
+        salt_bits=SALT_BITS if cfg.workload.isl_tokens > SALT_BITS else 0,  # a word of the salt has at least one bit
         curve="step",
         one_configuration=True,
     )

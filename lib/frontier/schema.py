@@ -190,6 +190,8 @@ class QualityConfig(Sealable):
     prompt_tokens: int = 192
     output_tokens: int = 32
     lm_eval_tasks: list[str] = field(default_factory=list)  # further scores by lm-evaluation-harness, for those who have its data
+    lm_eval_folder: str = ""  # tasks of one's own, as its YAML files
+    lm_eval_limit: int = 0  # documents per task; 0: all
 
 
 @dataclass

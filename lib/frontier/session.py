@@ -20,6 +20,7 @@ from frontier.engines import get_engine
 from frontier.errors import RunError
 from frontier.evidence.residuals import ResidualModel, model_error_document
 from frontier.judged import judge_run, with_quality
+from frontier.load import client_note
 from frontier.pareto import Frontier
 from frontier.places import run_trials
 from frontier.plan import Part, Plan, artifacts_folder, cache_folder, make_plan, run_files
@@ -262,6 +263,9 @@ class Session:
         records = [self.run.trial_record(trial.digest) or {} for trial in self.plan.main.trials]
         reasons = [str(record["reason"]) for record in records if record.get("status") == "not needed"]
         notes = [f"The adaptive sweep stopped with {len(reasons)} of {len(records)} launches unused: {reasons[0]}."] if reasons else []
+        points = self.points()
+        if points is not None and "client_overhead_s" in points and (note := client_note(points)):
+            notes.append(note)
         endpoints = self.run.path / "endpoints.json"
         return [*notes, *(deviation_notes(read_json(endpoints)) if endpoints.exists() else [])]
 

@@ -30,7 +30,6 @@ from frontier.provenance import sha256_file
 from frontier.records import Manifest, Trial, read_points, write_points
 
 TRIAL_FILES = ("points.parquet", "resolved.json", "log.txt", "error.txt", "trial.json")
-OUTPUT = "output.json"  # under KEPT: what one launch put out, for the quality gate
 KEPT = "kept"  # what a trial that takes long has finished so far: points with their raw records, and logs of its launches
 RUN_ID = re.compile(r"^(?P<utc>\d{8}T\d{6}Z)-(?P<name>.+)-(?P<digest8>[0-9a-f]{8})$")
 TEMPORARY = ".tmp-"

@@ -43,6 +43,8 @@ _NO_QUALITY: dict[str, Any] = {
     "prompt_tokens": 192,
     "output_tokens": 32,
     "lm_eval_tasks": [],
+    "lm_eval_folder": "",
+    "lm_eval_limit": 0,
 }
 
 _SMOKE: dict[str, Any] = {

@@ -11,10 +11,10 @@ import pytest
 from frontier import config
 from frontier.judged import judge_run, with_quality
 from frontier.plan import make_plan
-from frontier.quality import Quality
+from frontier.quality import OUTPUT, Quality
 from frontier.quality.texts import token_digest
 from frontier.records import below_gate
-from frontier.store import KEPT, OUTPUT, RunFolder
+from frontier.store import KEPT, RunFolder
 
 CFG = config.compose("pocket_cpu_quick", ["quality.output_tokens=4", "quality.documents=4"])
 PLAN = make_plan(CFG)

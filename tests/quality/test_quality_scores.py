@@ -83,7 +83,7 @@ def test_a_run_returns_its_own_results_and_keeps_the_log(tmp_path: Path) -> None
     old.parent.mkdir(parents=True)
     old.write_text(json.dumps({"results": {"old": {"acc,none": 0.0}}}), encoding="utf-8")
     write = f"import pathlib, json; print('running'); pathlib.Path({str(output)!r}, 'm', 'results_1.json').write_text(json.dumps({RESULTS!r}))"
-    assert [one.task for one in run_lm_eval(script(write), output, log)] == ["arc_easy", "arc_easy", "wikitext"]
+    assert [one.task for one in read_scores(run_lm_eval(script(write), output, log))] == ["arc_easy", "arc_easy", "wikitext"]
     assert log.read_text(encoding="utf-8").strip() == "running"
 
 

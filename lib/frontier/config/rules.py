@@ -139,6 +139,7 @@ _RULES: dict[str, dict[str, Rule]] = {
         "prompt_tokens": at_least(8, "tokens"),
         "output_tokens": at_least(1, "token"),
         "lm_eval_tasks": each(_TEXT, empty=True),
+        "lm_eval_limit": at_least(0, "documents"),
     },
     "place": {"kind": one_of(["local"]), "workers": at_least(0)},
     "report": {

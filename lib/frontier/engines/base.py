@@ -50,7 +50,9 @@ class TrialContext:
     cache : Path
         Folder of checkpoints and tool environments.
     reference : Path, optional
-        What a launch of the baseline put out, if one was asked before.
+        What the first launch of the baseline put out, if it was asked before.
+    asked : int
+        Launches of the same variant that were asked for their output before.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class TrialContext:
     run_started_s: float
     cache: Path
     reference: Path | None = None
+    asked: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from frontier.engines.driving import concurrencies, next_concurrency, planned_po
 from frontier.engines.gate import gate_of
 from frontier.engines.points import Cell, Watched, point_row
 from frontier.errors import FrontierError, RunError
-from frontier.load import Aiperf, Load, client_overhead, read_requests, scrape, write_requests
-from frontier.quality import Quality, heldout_documents
+from frontier.load import Aiperf, Load, client_overhead, largest_difference, read_requests, scrape, write_requests
+from frontier.quality import OUTPUT, SCORES, TEXTS, Quality, heldout_documents, lm_eval_command, run_lm_eval
 from frontier.quality import measure as measure_output
 from frontier.records import Trial
 from frontier.schema import Config
@@ -65,12 +66,15 @@ class Bench:
     client : Aiperf
     model : Path
         Folder with the tokenizer, and held-out text where the gate asks for it.
+    scorer : Path, optional
+        Interpreter with lm-evaluation-harness, where scores are asked for.
     """
 
     cfg: Config
     server_python: Path
     client: Aiperf
     model: Path
+    scorer: Path | None = None
 
     def measure(self, trial: Trial, context: TrialContext, deployment: Deployment) -> pd.DataFrame:
         """Points of one deployment: those an earlier attempt kept, and the rest from a new launch.
@@ -102,6 +106,7 @@ class Bench:
                 probe=probe,
             )
             self._ask_for_output(trial, context, running, launch_folder)
+            self._ask_for_scores(trial, running, launch_folder, folder)
             number = 0
             while wanted is not None:
                 number += 1
@@ -163,11 +168,13 @@ class Bench:
             prompts_file=self._texts(),
         )
         failure: FrontierError | None = None
+        differences: dict[int, float] = {}
         before = scrape(_engines(running))
         with Sampler() as sampler, Counters(running.scrape) as counters:
             try:
                 result = self.client.run(load, folder, client_cores)
                 requests, cpu = result.requests, result.cpu
+                differences = {at: largest_difference(result.cell(at), result.summary.get(name, {})) for at, (name, _) in enumerate(result.cells)}
                 overhead = client_overhead(requests, before, scrape(_engines(running)))
             except RunError as error:  # what completed before is worth as much as if the rest had not failed
                 failure, cpu, overhead = self._said_by_server(running, error), pd.DataFrame(columns=["at_ns", "cpu_s"]), {}
@@ -175,12 +182,12 @@ class Bench:
                 requests = read_requests(record) if record.exists() else pd.DataFrame()
         sampled = sampler.frame()
         _write(folder.with_name(f"{folder.name}-telemetry.parquet"), lambda path: sampled.to_parquet(path, index=False))
-        watched = Watched(sampled, counters.samples(), cpu, overhead)
+        watched = Watched(sampled, counters.samples(), cpu, overhead, differences)
         unsteady = []
         for number, concurrency in enumerate(wanted):
             rows = requests[(requests["cell"] == number).fillna(False)] if len(requests) else requests
             try:
-                found = point_row(cell, rows, concurrency, sweep, watched)
+                found = point_row(cell, rows, concurrency, sweep, watched, number)
             except RunError:
                 if failure is None:
                     raise
@@ -205,7 +212,8 @@ class Bench:
         return error
 
     def _texts(self) -> Path | None:
-        file = self.model / "prompts.jsonl"
+        """Held-out text of the model to cut prompts from: drafts of random words are not accepted as those of text are."""
+        file = self.model / TEXTS
         return file if file.exists() else None
 
     def _ask_for_output(self, trial: Trial, context: TrialContext, running: Running, kept: _Kept) -> None:
@@ -213,14 +221,35 @@ class Bench:
         if self.cfg.quality.kind == "none" or kept.output.exists():
             return
         baseline = trial.variant.name == "baseline"
-        if not baseline and context.reference is None:
-            return  # the next launch of this variant finds the baseline's
+        if context.asked >= (2 if baseline else 1) or (not baseline and context.reference is None):
+            return  # where the baseline's is not there yet, the variant's next launch finds it
         gate = gate_of(self.cfg)
         reference = None if context.reference is None else Quality.from_dict(json.loads(context.reference.read_text(encoding="utf-8")))
         documents = heldout_documents(self.model, gate)
         prefill = f"http://127.0.0.1:{running.ports['prefill']}" if "prefill" in running.ports else ""
         found = measure_output(running.url, running.spec.served_name, documents, gate, baseline=reference, prefill_url=prefill)
         _write(kept.output, lambda path: path.write_text(json.dumps(found.to_dict()), encoding="utf-8"))
+
+
+    def _ask_for_scores(self, trial: Trial, running: Running, kept: _Kept, folder: Path) -> None:
+        """Scores of lm-evaluation-harness, on the first launch of every variant."""
+        quality = self.cfg.quality
+        if self.scorer is None or trial.replicate > 1 or kept.scores.exists():
+            return
+        _say(f"lm-evaluation-harness: {', '.join(quality.lm_eval_tasks)}")
+        command = lm_eval_command(
+            self.scorer,
+            running.url,
+            running.spec.served_name,
+            str(self.model),
+            quality.lm_eval_tasks,
+            folder / "lm-eval",
+            limit=quality.lm_eval_limit,
+            max_length=self.cfg.engine.max_model_len,
+            own_tasks=quality.lm_eval_folder,
+        )
+        results = run_lm_eval(command, folder / "lm-eval", folder / "lm-eval.log")
+        _write(kept.scores, lambda path: shutil.copyfile(results, path))
 
 
 @dataclass(frozen=True)
@@ -232,7 +261,11 @@ class _Kept:
 
     @property
     def output(self) -> Path:
-        return self.folder / "output.json"
+        return self.folder / OUTPUT
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / SCORES
 
     def points(self) -> pd.DataFrame:
         files = sorted(self.folder.glob(f"point-{self.deployment}-*.parquet"))

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from frontier.engines.counters import acceptance_length
-from frontier.load import Window, cpu_share, find_steady, window_metrics
+from frontier.load import TOLERANCE, Window, cpu_share, find_steady, window_metrics
 from frontier.schema import SweepConfig
 from frontier.serving import Cores
 from frontier.telemetry import BackgroundLoad, MachineProbe, clock_jumps, joules_per_output_token, power_w_gpu
@@ -19,6 +19,7 @@ NS = 1e9
 NOT_STEADY = "not_steady"
 BUSY = "background_load"
 CLOCK = "clock_jump"
+DIFFERS = "client_differs"
 TOLD = "synthetic_acceptance"
 BUSY_SHARE = 0.05  # of the servers' cores, taken by others
 
@@ -70,16 +71,21 @@ class Watched:
     cpu : DataFrame of the client's CPU time
     overhead : dict
         Means of the client less those of the servers, over the whole call.
+    client_difference : dict
+        Per cell the largest relative difference between a figure of the client's own summary and the raw requests.
     """
 
     telemetry: pd.DataFrame
     counters: pd.DataFrame
     cpu: pd.DataFrame
     overhead: Mapping[str, float]
+    client_difference: Mapping[int, float]
 
 
-def point_row(cell: Cell, requests: pd.DataFrame, concurrency: int, sweep: SweepConfig, watched: Watched) -> tuple[dict[str, Any], bool] | None:
-    """The row of a point, and whether the load was steady; None where no window can be laid over the requests."""
+def point_row(
+    cell: Cell, requests: pd.DataFrame, concurrency: int, sweep: SweepConfig, watched: Watched, number: int
+) -> tuple[dict[str, Any], bool] | None:
+    """The row of the call's n-th cell, and whether the load was steady; None where no window can be laid over the requests."""
     if not len(requests):
         return None
     steady = find_steady(requests, concurrency, min_turnovers=sweep.turnovers, window_s=sweep.window_s)
@@ -100,6 +106,7 @@ def point_row(cell: Cell, requests: pd.DataFrame, concurrency: int, sweep: Sweep
         "measured_at_s": window.start_ns / NS - cell.run_started_s,
         "client_cpu_share": cpu_share(watched.cpu, window.start_ns, window.end_ns),
         "client_overhead_s": watched.overhead.get("client_overhead_s", float("nan")),
+        "client_difference": watched.client_difference.get(number, float("nan")),
         "background_share": cell.before.disturbance,
         "probe_matmul_gflop_s": cell.probe.matmul_gflop_s,
         "probe_copy_gib_s": cell.probe.copy_gib_s,
@@ -110,6 +117,7 @@ def point_row(cell: Cell, requests: pd.DataFrame, concurrency: int, sweep: Sweep
         *([NOT_STEADY] if not steady.found else []),
         *cell.cores.flags,
         *([BUSY] if cell.before.disturbance > BUSY_SHARE else []),
+        *([DIFFERS] if row["client_difference"] > TOLERANCE else []),
         *([CLOCK] if requests["mark"].notna().any() or clock_jumps(watched.telemetry) else []),
         *([TOLD] if cell.synthetic and cell.labels["draft_len"] else []),
     ]

@@ -193,15 +193,17 @@ class VllmEngine:
     def _bench(self, cache: Path) -> tuple[Bench, Checkpoint | None]:
         """What trials are measured with; the checkpoint where it is one that is made here."""
         server, client = (Path(given) if given else None for given in (self.engine.server_python, self.engine.client_python))
+        scored = bool(self.cfg.quality.lm_eval_tasks) and self.cfg.quality.kind != "none"
+        scorer = find("lm-eval", cache / "tools").python if scored else None
         vllm = find("vllm", cache / "tools", python=server, variant=self.engine.platform)
         aiperf = find("aiperf", cache / "tools", python=client)
         if not self._made_here():
-            return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), Path(self.cfg.model.checkpoint)), None
+            return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), Path(self.cfg.model.checkpoint), scorer), None
         name = self.cfg.model.checkpoint
         made = find_checkpoint(name, cache / "checkpoints")
         if made is None:
             raise MachineError(f"checkpoint {name} has not been made on this machine", hint=f"frontier checkpoint make {name}")
-        return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), made.path), made
+        return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), made.path, scorer), made
 
     def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
         """Start the servers of the trial one deployment after another, load them, and read the points off the raw request records."""

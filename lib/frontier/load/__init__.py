@@ -1,14 +1,15 @@
 """Load on a deployment, and metrics from the raw times of its requests."""
 
 from frontier.load.aiperf import Aiperf, LoadResult, RunningLoad, cpu_share
-from frontier.load.cross_check import Difference, cross_check
+from frontier.load.cross_check import TOLERANCE, Difference, cross_check, largest_difference
 from frontier.load.metrics import Window, window_metrics
-from frontier.load.overhead import client_overhead, scrape
+from frontier.load.overhead import client_note, client_overhead, scrape
 from frontier.load.plan import Load
+from frontier.load.prompts import SALT_BITS
 from frontier.load.requests import read_requests, requests_table, write_requests
 from frontier.load.steady import Steady, find_steady
 
 __all__ = [
-    "Aiperf", "Difference", "Load", "LoadResult", "RunningLoad", "Steady", "Window", "client_overhead", "cpu_share", "cross_check", "find_steady",
-    "read_requests", "requests_table", "scrape", "window_metrics", "write_requests",
+    "SALT_BITS", "TOLERANCE", "Aiperf", "Difference", "Load", "LoadResult", "RunningLoad", "Steady", "Window", "client_note", "client_overhead",
+    "cpu_share", "cross_check", "find_steady", "largest_difference", "read_requests", "requests_table", "scrape", "window_metrics", "write_requests",
 ]  # fmt: skip

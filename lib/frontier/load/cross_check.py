@@ -68,6 +68,12 @@ def client_window_metrics(requests: pd.DataFrame, window_s: float = math.nan) ->
     return out | {"output_tput_tok_s": float(output) / seconds, "total_tput_tok_s": float(total) / seconds, "request_rate_per_s": len(kept) / seconds}
 
 
+def largest_difference(requests: pd.DataFrame, summary: Mapping[str, float]) -> float:
+    """Largest absolute relative difference between any figure of the client's summary and the raw requests; NaN without a summary."""
+    found = [abs(one.relative) for one in cross_check(requests, summary, tolerance=0.0)]
+    return max(found, default=0.0) if summary else math.nan
+
+
 def cross_check(requests: pd.DataFrame, summary: Mapping[str, float], *, tolerance: float = TOLERANCE) -> list[Difference]:
     """Where the client's summary and its raw requests disagree by more than a tolerance; empty when they agree.
 

@@ -106,3 +106,24 @@ def client_overhead(
         if abs(ratio - 1) <= 0.02:
             out[name] = float(values.mean()) - spent / count
     return out
+
+
+def client_note(points: pd.DataFrame) -> str:
+    """One sentence on what the client did to measured points: agreement with itself, CPU, time added.
+
+    Parameters
+    ----------
+    points : DataFrame
+        With ``client_difference``, ``client_cpu_share``, ``client_overhead_s`` and ``mean_e2el_s``; what is NaN everywhere is left out.
+    """
+    parts = []
+    differs = points["client_difference"].dropna() if "client_difference" in points else pd.Series(dtype=float)
+    if len(differs):
+        parts.append(f"its own summary differs from its raw requests by at most {differs.max():.2%} over {len(differs)} points")
+    if len(share := points["client_cpu_share"].dropna()):
+        parts.append(f"it took {share.median():.2f} of a core")
+    added = points["client_overhead_s"].dropna()
+    if len(added):
+        relative = (points["client_overhead_s"] / points["mean_e2el_s"]).dropna()
+        parts.append(f"its times are {added.median() * 1e3:.1f} ms ({relative.median():.1%}) longer than the servers' own, by the median")
+    return f"Of the load generator: {'; '.join(parts)}." if parts else ""

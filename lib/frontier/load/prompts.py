@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 # Words to draw from: enough that no two prompts of eight words are alike by chance (4096^8), few enough to test each one.
 WORDS = 4096
-# Words of its own that a prompt of a text file begins with, so that no prefix cache meets it twice.
-SALT_WORDS = 4
+# Entropy of the words that a prompt of a text file begins with, so that no prefix cache meets it twice; prompts of random words have more.
+SALT_BITS = 64
 _TRIES = 64
 
 
@@ -83,7 +84,7 @@ def make_prompts(tokenizer: Tokenizer, isl_tokens: int, count: int, *, seed: int
     salt : str
         Other salts give other prompts at the same seed: a point's own name keeps it from meeting another point's prompts in a cache.
     texts : sequence of str
-        Real text to cut prompts from, in an order that seed and salt fix; each prompt begins with a few words of its own. Without it prompts are
+        Real text to cut prompts from, in an order that seed and salt fix; each prompt begins with 64 bits of words of its own. Without it prompts are
         random words of the vocabulary.
 
     Raises
@@ -196,7 +197,8 @@ def _words(tokenizer: Tokenizer, draw: random.Random) -> list[str]:
 def _one(tokenizer: Tokenizer, isl: int, special: int, words: Sequence[str], source: _Text | None, draw: random.Random) -> Prompt | None:
     """A prompt of exactly ``isl`` tokens, or None if this draw does not come to it."""
     room = isl - special
-    salt = [draw.choice(words) for _ in range(room if source is None else min(SALT_WORDS, room))]
+    salted = math.ceil(SALT_BITS / math.log2(len(words)))
+    salt = [draw.choice(words) for _ in range(room if source is None else min(salted, room))]
     body = "" if source is None or room <= len(salt) else " " + source.take(room - len(salt))
     for _ in range(_TRIES):
         text = " ".join(salt) + body

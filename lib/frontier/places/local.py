@@ -18,9 +18,10 @@ import pandas as pd
 
 from frontier.engines import Engine, TrialContext, get_engine
 from frontier.errors import FrontierError, RunError
+from frontier.quality import OUTPUT, Quality
 from frontier.records import Trial, normalize_points
 from frontier.schema import Config
-from frontier.store import KEPT, OUTPUT, RunFolder, write_json
+from frontier.store import KEPT, RunFolder, read_json, write_json
 
 STOP_WAIT_S = 5.0
 
@@ -143,7 +144,7 @@ def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path) -> None:
             remaining.remove(trial)
             folder = run.begin_trial(trial.digest)
             _log_to(folder / "log.txt")
-            _run_trial(run, engine, trial, TrialContext(folder, earlier, run.created_s, cache, _reference(run)))
+            _run_trial(run, engine, trial, _context(run, folder, earlier, cache, trial))
     except RunError as error:  # the disk is full or a folder is not ours: the parent meets the same and tells it
         raise SystemExit(error.exit_code) from error
 
@@ -154,11 +155,13 @@ def _earlier(run: RunFolder) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def _reference(run: RunFolder) -> Path | None:
-    """What the first launch of the baseline put out, if it was asked."""
+def _context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, trial: Trial) -> TrialContext:
+    """What the run knows before a trial."""
     records = ((digest, run.trial_record(digest) or {}) for digest in run.trial_digests())
-    files = (run.trial_folder(digest) / KEPT / OUTPUT for digest, record in records if record.get("variant") == "baseline")
-    return next((file for file in files if file.exists()), None)
+    asked = [(record.get("variant"), file) for digest, record in records if (file := run.trial_folder(digest) / KEPT / OUTPUT).exists()]
+    baseline = [file for variant, file in asked if variant == "baseline"]
+    reference = next((file for file in baseline if Quality.from_dict(read_json(file)).is_reference), None)
+    return TrialContext(folder, earlier, run.created_s, cache, reference, sum(variant == trial.variant.name for variant, _ in asked))
 
 
 def _spent_s(run: RunFolder) -> float:

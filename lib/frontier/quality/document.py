@@ -15,6 +15,8 @@ from frontier.quality.lm_eval import Score
 from frontier.quality.measure import Quality
 from frontier.records import BELOW_GATE
 
+OUTPUT = "output.json"  # of a trial: what one launch put out
+SCORES = "scores.json"  # of a trial: scores of lm-evaluation-harness on that launch
 SCHEMA = "frontier.quality/1"
 METRIC = "perplexity_ratio"  # smaller is better: the integrity checks know that of every metric named perplexity
 

@@ -52,7 +52,8 @@ class Score:
 
 
 def lm_eval_command(
-    python: Path, url: str, served_name: str, tokenizer: str, tasks: Sequence[str], output: Path, *, limit: int | None = None, max_length: int = 2048
+    python: Path, url: str, served_name: str, tokenizer: str, tasks: Sequence[str], output: Path, *, limit: int = 0,
+    max_length: int = 2048, own_tasks: str = ""
 ) -> list[str]:
     """The command that evaluates a served model.
 
@@ -68,10 +69,12 @@ def lm_eval_command(
     tasks : sequence of str
     output : Path
         Folder for the results file.
-    limit : int, optional
-        Documents per task; without it all.
+    limit : int
+        Documents per task; 0: all.
     max_length : int, tokens
         Longest sequence the server takes.
+    own_tasks : str
+        Folder with task files of one's own.
 
     Raises
     ------
@@ -95,11 +98,12 @@ def lm_eval_command(
     command = [str(python), "-m", "lm_eval", "run", "--model", "local-completions"]
     command += ["--model_args", ",".join(f"{name}={value}" for name, value in arguments.items())]
     command += ["--tasks", ",".join(tasks), "--output_path", str(output)]
-    return command if limit is None else [*command, "--limit", str(limit)]
+    command += ["--include_path", own_tasks] if own_tasks else []
+    return [*command, "--limit", str(limit)] if limit else command
 
 
-def run_lm_eval(command: Sequence[str], output: Path, log: Path, *, timeout_s: float = 3600.0) -> list[Score]:
-    """Run the harness and return its scores; its words go to ``log``.
+def run_lm_eval(command: Sequence[str], output: Path, log: Path, *, timeout_s: float = 3600.0) -> Path:
+    """Run the harness and return its results file, for `read_scores`; its words go to ``log``.
 
     Raises
     ------
@@ -111,8 +115,7 @@ def run_lm_eval(command: Sequence[str], output: Path, log: Path, *, timeout_s: f
     output.mkdir(parents=True, exist_ok=True)
     earlier = set(output.rglob("results_*.json"))
     if shutil.which(command[0]) is None:
-        hint = "install lm-eval[api] and transformers in an environment of their own and name its python"
-        raise MachineError(f"no interpreter at {command[0]}", hint=hint)
+        raise MachineError(f"no interpreter at {command[0]}", hint="frontier doctor --install lm-eval")
     with processes.start(command, log=log) as child:
         code = child.wait(timeout_s)
     if code is None:
@@ -122,7 +125,8 @@ def run_lm_eval(command: Sequence[str], output: Path, log: Path, *, timeout_s: f
     made = sorted(set(output.rglob("results_*.json")) - earlier)
     if not made:
         raise RunError("lm-evaluation-harness wrote no results", origin=str(log), hint="the log says what it could not save")
-    return read_scores(made[-1])
+    read_scores(made[-1])
+    return made[-1]
 
 
 def read_scores(file: Path) -> list[Score]:

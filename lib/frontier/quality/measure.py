@@ -46,6 +46,11 @@ class Quality:
     forced: tuple[int, ...]
 
     @property
+    def is_reference(self) -> bool:
+        """Whether it was asked along its own continuations, as the baseline's first launch is."""
+        return self.along == token_digest(self.outputs)
+
+    @property
     def tokens(self) -> int:
         """Scored tokens of all documents."""
         return sum(self.scored)
