@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from frontier.errors import RunError, UsageError
-from frontier.load.prompts import Prompt, load_tokenizer, make_prompts, read_texts, write_dataset
+from frontier.load.prompts import Prompt, _Text, load_tokenizer, make_prompts, read_texts, write_dataset
 
 
 @pytest.mark.parametrize("isl", [3, 16, 300])
@@ -44,6 +45,15 @@ def test_real_text_is_cut_to_length_and_begins_with_words_of_its_own(tokenizer_f
     assert {len(tokenizer.encode(prompt.text).ids) for prompt in prompts} == {24}
     assert any("again" in prompt.text for prompt in prompts)
     assert len({" ".join(prompt.text.split()[:4]) for prompt in prompts}) == 12
+
+
+def test_every_piece_of_the_text_comes_before_any_comes_again(tokenizer_folder: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_folder)
+    words = [word for word in tokenizer.get_vocab() if word.isalpha() and len(tokenizer.encode(f"a {word} a").ids) == 3][:40]
+    source = _Text(tokenizer, [" ".join(words)], random.Random(1))
+    first, second = ([source.take(10) for _ in range(4)] for _ in range(2))
+    assert sorted(first) == sorted(second)
+    assert sorted(word for piece in first for word in piece.split()) == sorted(words)
 
 
 @pytest.mark.parametrize(("content", "message"), [("", "holds no text"), ("{bad\n", "line 1 begins like JSON"), ('{"a": 1}\n', "line 1 has no text")])

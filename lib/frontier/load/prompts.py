@@ -161,18 +161,22 @@ def write_dataset(prompts: Sequence[Prompt], osl_tokens: int, path: Path) -> Pat
 
 
 class _Text:
-    """A stream of tokens of real text in a drawn order, without end."""
+    """Pieces of real text in a drawn order, all of them before any comes again.
+
+    The order is over pieces, not over texts: prompts of one text follow each other nowhere, or a window would see a drift where the text changes.
+    """
 
     def __init__(self, tokenizer: Tokenizer, texts: Sequence[str], draw: random.Random) -> None:
-        self._tokenizer, self._texts, self._draw = tokenizer, [text for text in texts if text.strip()], draw
-        self._ids: list[int] = []
+        self._tokenizer, self._draw = tokenizer, draw
+        self._ids = [token for text in texts if text.strip() for token in tokenizer.encode(text + "\n", add_special_tokens=False).ids]
+        self._pieces: list[list[int]] = []
 
     def take(self, count: int) -> str:
-        """The next ``count`` tokens as text."""
-        while len(self._ids) < count:
-            self._ids += self._tokenizer.encode(self._draw.choice(self._texts) + "\n", add_special_tokens=False).ids
-        ids, self._ids = self._ids[:count], self._ids[count:]
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        """A piece of ``count`` tokens; of fewer where the whole text has fewer."""
+        if not self._pieces:
+            self._pieces = [self._ids[at : at + count] for at in range(0, max(1, len(self._ids) - count + 1), count)]
+            self._draw.shuffle(self._pieces)
+        return str(self._tokenizer.decode(self._pieces.pop(), skip_special_tokens=True))
 
 
 def _words(tokenizer: Tokenizer, draw: random.Random) -> list[str]:
