@@ -171,7 +171,7 @@ class SweepConfig(Sealable):
     settle_s: float = 3.0  # what a point gets beside its window to become steady
     window_s: float = 10.0  # shortest window of a point
     turnovers: int = 5  # a steady window holds at least this many completions per request in flight
-    max_point_s: float = 60.0  # a point that is not steady is measured once more, this long, and marked if it still is not
+    max_point_s: float = 60.0  # a point that is not steady is measured once more, this long if longer, and marked if it still is not
     # adaptive
     budget_s: float = 3600.0  # launches and points together
     target_error: float = 0.01  # relative standard error of the hypervolume at which a variant is certain enough

@@ -130,12 +130,13 @@ class Bench:
     def _measure_some(
         self, trial: Trial, wanted: Sequence[int], folder: Path, running: Running, client_cores: Sequence[int], cell: Cell, kept: _Kept
     ) -> None:
-        """Load the deployment at each of the concurrencies and keep the points; those that were not steady get one longer try."""
-        unsteady = self._call(trial, wanted, self.cfg.sweep.window_s, folder, running, client_cores, cell, kept, last=False)
+        """Load the deployment at each of the concurrencies and keep the points; those that were not steady get one longer try, where there is one."""
         longer = self.cfg.sweep.max_point_s - self.cfg.sweep.settle_s
+        last = longer <= self.cfg.sweep.window_s
+        unsteady = self._call(trial, wanted, self.cfg.sweep.window_s, folder, running, client_cores, cell, kept, last=last)
         if unsteady:
             again = folder.with_name(f"{folder.name}-longer")
-            self._call(trial, unsteady, max(longer, self.cfg.sweep.window_s), again, running, client_cores, cell, kept, last=True)
+            self._call(trial, unsteady, longer, again, running, client_cores, cell, kept, last=True)
 
     def _call(
         self,
