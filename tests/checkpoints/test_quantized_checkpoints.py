@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def _checkpoint(folder: Path) -> Checkpoint:
         "lm_head.weight": torch.ones(4, 3).bfloat16(),
     }
     save_file(weights, folder / "model.safetensors")
-    (folder / "config.json").write_text('{"hidden_size": 3}')
+    (folder / "config.json").write_text('{"hidden_size": 3, "num_hidden_layers": 12}')
     (folder / "tokenizer.json").write_text("{}")
     (folder / "checkpoint.json").write_text("{}")
     return Checkpoint(folder, "abc", {"name": "small"})
@@ -44,6 +45,10 @@ def test_weights_are_rounded_to_127_steps_of_their_channel(tmp_path: Path) -> No
     config = json.loads((made.path / "config.json").read_text())
     assert config["quantization_config"]["quant_method"] == "compressed-tensors"
     assert config["hidden_size"] == 3
+    left = config["quantization_config"]["ignore"]
+    # The names under which vLLM 0.32 builds the head's block (one more layer), the output layer and the checkpoint's own; not those of a layer.
+    for name, is_left in (("model.layers.12.self_attn.q_proj", True), ("model.layers.1.self_attn.q_proj", False), ("model.layers.11.mlp.up_proj", False)):
+        assert any(re.match(rule.removeprefix("re:"), name) for rule in left if rule.startswith("re:")) is is_left
     assert (made.path / "tokenizer.json").exists()
     assert made.report["made_from"] == "abc"
     assert made.report["quantized_layers"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,8 +15,6 @@ FORMS = ("int8",)
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 WEIGHTS = "model.safetensors"
 TOP = 127  # largest magnitude of a symmetric 8-bit integer
-# The MTP head and the output layer stay as they are: they are read once a step, and drafts need to agree with what they were trained for.
-LEFT = ["lm_head", "re:.*mtp_layers.*"]
 
 
 def quantized(checkpoint: Checkpoint, form: str, cache: Path) -> Checkpoint:
@@ -47,7 +46,7 @@ def quantized(checkpoint: Checkpoint, form: str, cache: Path) -> Checkpoint:
         raise ConfigError(
             f"a checkpoint made here has the precision forms bf16, {', '.join(FORMS)}, got {form!r}", hint=f"one of: bf16, {', '.join(FORMS)}"
         )
-    name = f"{checkpoint.path.name}-{form}"
+    name = f"{checkpoint.path.name}-{form}-{hashlib.sha256(json.dumps(_scheme(0)).encode()).hexdigest()[:8]}"
     return read_checkpoint(cache / name) or complete(cache, name, lambda stage: _build(stage, checkpoint, form))
 
 
@@ -74,7 +73,7 @@ def _build(stage: Path, checkpoint: Checkpoint, form: str) -> dict[str, Any]:
         out[f"{key}_scale"] = scale.to(torch.float32)
     save_file(out, stage / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((checkpoint.path / "config.json").read_text(encoding="utf-8"))
-    config["quantization_config"] = _scheme()
+    config["quantization_config"] = _scheme(int(config["num_hidden_layers"]))
     (stage / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     for file in checkpoint.path.iterdir():
         if file.name not in (WEIGHTS, "config.json", "checkpoint.json"):
@@ -88,8 +87,15 @@ def _build(stage: Path, checkpoint: Checkpoint, form: str) -> dict[str, Any]:
     }
 
 
-def _scheme() -> dict[str, Any]:
-    """``quantization_config`` of compressed-tensors for 8-bit weights by channel and activations by token."""
+def _scheme(layers: int) -> dict[str, Any]:
+    """``quantization_config`` of compressed-tensors for 8-bit weights by channel and activations by token, of a decoder of so many layers.
+
+    Notes
+    -----
+    The MTP head and the output layer stay as they are: they are read once a step, and drafts need to agree with what they were trained for. vLLM
+    (0.32, ``mimo_mtp.py``) builds the head as one more layer behind the last and looks it up under that name, so both names are left out: under
+    the checkpoint's own name alone its weights were cut to whole numbers, and no launch accepted as many drafts as another.
+    """
     whole = {"num_bits": 8, "type": "int", "symmetric": True}
     weights = {**whole, "strategy": "channel", "dynamic": False}
     activations = {**whole, "strategy": "token", "dynamic": True}
@@ -97,6 +103,6 @@ def _scheme() -> dict[str, Any]:
         "quant_method": "compressed-tensors",
         "format": "int-quantized",
         "quantization_status": "compressed",
-        "ignore": LEFT,
+        "ignore": ["lm_head", "re:.*mtp_layers.*", rf"re:.*\.layers\.{layers}\..*"],
         "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights, "input_activations": activations}},
     }

@@ -12,7 +12,7 @@ from typing import Any
 KINDS = ("trained", "random")
 WEIGHTS = ("trained", "random", "none")
 COMPUTE = ("bf16", "float32")
-AROUND = ("__init__", "folder", "load", "making", "spec")  # modules that read, check and keep, and change nothing in the files
+AROUND = ("__init__", "quantized", "folder", "load", "making", "spec")  # modules that read, check and keep, and change nothing in the files
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ NOT_STEADY = "not_steady"
 BUSY = "background_load"
 CLOCK = "clock_jump"
 DIFFERS = "client_differs"
+NO_DRAFTS = "no_draft_accepted"
+LEAST_ACCEPTANCE = 1.02  # tokens per step; less, with drafts, and the drafter is broken or guesses
 TOLD = "synthetic_acceptance"
 BUSY_SHARE = 0.05  # of the servers' cores, taken by others
 
@@ -119,6 +121,7 @@ def point_row(
         *([BUSY] if cell.before.disturbance > BUSY_SHARE else []),
         *([DIFFERS] if row["client_difference"] > TOLERANCE else []),
         *([CLOCK] if requests["mark"].notna().any() or clock_jumps(watched.telemetry) else []),
+        *([NO_DRAFTS] if row["acceptance_length"] < LEAST_ACCEPTANCE else []),
         *([TOLD] if cell.synthetic and cell.labels["draft_len"] else []),
     ]
     return {**row, "flags": ";".join(flags) or None, "valid": True}, steady.found

@@ -57,6 +57,7 @@ class VllmEngine:
     exclusive = True
     code_packages = (
         "frontier.engines.vllm",
+        "frontier.checkpoints.quantized",
         "frontier.engines.measuring",
         "frontier.engines.points",
         "frontier.engines.counters",
