@@ -181,11 +181,12 @@ def fitted(points: pd.DataFrame) -> tuple[float, float]:
 
     Notes
     -----
-    Per variant a two-way layout, launches by k loads: the mean square between launches is k times the launch variance plus that of the points,
-    the residual mean square that of the points (H. Scheffe, "The Analysis of Variance", 1959, section 7.4). A negative estimate is zero.
+    Per variant (of each ``run``, where there is such a column) a two-way layout, launches by k loads: the mean square between launches is k times the
+    launch variance plus that of the points, the residual mean square that of the points (H. Scheffe, "The Analysis of Variance", 1959, 7.4). A
+    negative estimate is zero.
     """
     between, within, loads = [], [], []
-    for _, cell in points.groupby("variant", dropna=False):
+    for _, cell in points.groupby(["run", "variant"] if "run" in points else "variant", dropna=False):
         logs = np.log(cell.pivot_table(index="replicate", columns="concurrency", values=INTERACTIVITY).dropna(axis=1).to_numpy(dtype=float))
         if min(logs.shape) < 2:
             continue
@@ -222,7 +223,7 @@ def noise(measured: Path | None, launch_cv: float | None, point_cv: float | None
     found = (LAUNCH_CV, POINT_CV)
     source = "assumed"
     if files:
-        found = fitted(pd.concat([read_points(file) for file in files], ignore_index=True))
+        found = fitted(pd.concat([read_points(file).assign(run=file.stem) for file in files], ignore_index=True))
         source = f"fitted to {', '.join(file.name for file in files)}"
     given = (found[0] if launch_cv is None else launch_cv, found[1] if point_cv is None else point_cv)
     return *given, source if given == found else "given"

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from frontier.errors import MachineError
+from frontier.tools import processor_name
 
 DISTRIBUTION = "frontier-kit"
 GIB = 2**30
@@ -109,20 +110,10 @@ def gpus() -> list[dict[str, Any]]:
         pynvml.nvmlShutdown()
 
 
-def cpu_model() -> str:
-    """The processor's own name where the system tells it, else its architecture."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def machine_identity() -> dict[str, Any]:
     """What tells this machine from another kind of machine: processor, cores, memory, GPUs; no names of people or hosts."""
     return {
-        "cpu": cpu_model(),
+        "cpu": processor_name(),
         "cores": os.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "ram_gib": round(psutil.virtual_memory().total / GIB),
@@ -158,7 +149,7 @@ def environment(root: Path, wheels: Iterable[str] = ()) -> dict[str, Any]:
         },
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "platform": {"system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver())},
-        "cpu": {"model": cpu_model(), "cores": os.cpu_count()},
+        "cpu": {"model": processor_name(), "cores": os.cpu_count()},
         "ram_gib": round(psutil.virtual_memory().total / GIB, 1),
         "gpus": gpus(),
         "wheels": {name: {"version": importlib.metadata.version(name), "sha256": wheel_sha256(name)} for name in sorted(set(wheels))},

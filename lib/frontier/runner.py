@@ -30,6 +30,7 @@ from frontier.schema import Config
 from frontier.store import RunFolder, Store, read_json, write_text
 
 # Notebook -> the file in the run's folder that it makes.
+BUILDING = {"10_build_engine": "engines.json"}  # before them, where the engine is one that is built
 STEPS = {"20_measure_frontier": "points.parquet", "30_attribute_shift": "attribution.json", "40_write_report": "report.html"}
 LOCK_WAIT_S = 2.0
 ADDED_TAGS = {"injected-parameters", "papermill-error-cell-tag"}  # of cells that papermill adds under random ids
@@ -135,7 +136,7 @@ def run_experiment(
 def _execute_steps(run: RunFolder, cfg: Config, plan: Plan, parameters: Mapping[str, Any]) -> None:
     notebooks = root() / cfg.paths.notebooks_dir
     try:
-        for stem, product in STEPS.items():
+        for stem, product in (BUILDING | STEPS if get_engine(cfg).builds else STEPS).items():
             output = run.path / "notebooks" / f"{stem}.ipynb"
             if not (output.exists() and (run.path / product).exists()):
                 execute_notebook(notebooks / f"{stem}.ipynb", parameters, output)

@@ -61,6 +61,8 @@ class ModelConfig(Sealable):
     kv_precisions: list[str] = MISSING
     published_ids: list[str] = field(default_factory=list)  # names under which published records file this model
     checkpoint: str = ""  # option of conf/checkpoint that is made on this machine, or a folder; empty: id and revision are loaded
+    checkpoints: dict[str, str] = field(default_factory=dict)  # precision form -> folder or id, where a form has a checkpoint of its own
+    heads: int = 0  # attention heads; 0: not stated
 
 
 @dataclass
@@ -97,7 +99,7 @@ class WorkloadConfig(Sealable):
 class EngineConfig(Sealable):
     """Where points come from. ``kind`` selects the adapter; the rest are its knobs."""
 
-    kind: str = MISSING  # predicted | published | fake | vllm | none
+    kind: str = MISSING  # predicted | published | fake | vllm | trtllm | endpoint | none
     backend: str = "trtllm"
     # predicted
     database_version: str = ""  # empty: the newest of the pinned wheel; the resolved one is recorded
@@ -113,7 +115,7 @@ class EngineConfig(Sealable):
     fail_cells: list[str] = field(default_factory=list)  # variants ("mtp+precision") that crash on purpose
     delay_s: float = 0.0  # time one trial takes
     seed: int = 0
-    # engines that start a server (vllm)
+    # engines that start a server (vllm, trtllm)
     platform: str = "cpu"  # cpu | cuda
     server_python: str = ""  # interpreter of an environment that has the engine; empty: the kit's own, see `frontier doctor --install`
     client_python: str = ""  # the same for the load generator
@@ -125,6 +127,32 @@ class EngineConfig(Sealable):
     synthetic_acceptance: list[float] = field(default_factory=list)  # by draft position; drafts are then accepted at this rate instead of verified
     ready_timeout_s: float = 1800.0
     extra_args: list[str] = field(default_factory=list)  # further arguments of every server
+    # endpoint: servers that somebody else runs
+    url: str = ""  # of the baseline, with or without /v1
+    urls: dict[str, str] = field(default_factory=dict)  # variant -> url, where each has a server of its own
+    key_env: str = ""  # environment variable with the key; the key itself appears nowhere
+    served_name: str = ""  # empty: the only model that the server lists
+    gpus: int = 0  # that a deployment holds; 0: a node's
+    # trtllm
+    release: str = "1.2.1"
+    serialized: bool = False  # also build a TensorRT engine, which releases up to 1.2 have
+    layout: str = ""  # of a worker where no lever sets it, like tp4 or dep8; empty: tensor parallel over a node
+    image: str = ""  # container image that it runs in, for the record
+    max_num_tokens: int = 0  # of one step; 0: what workload and drafts need
+    free_gpu_memory_fraction: float = 0.8  # for the KV cache, of what is free after loading
+    moe_backend: str = ""  # empty: by precision, GPU and release
+    stream_interval: int = 1  # tokens between two chunks of an answer
+    draft_model: str = ""  # folder or id; eagle3 and draft_target
+    forced_acceptance: float | None = None  # mean accepted drafts that are stated instead of verified; rows carry a flag
+    transceiver: str = "NIXL"  # how KV caches travel between workers
+    context_workers: int = 1
+    generation_workers: int = 1
+    context_layout: str = ""  # of a prefill worker; empty: half of the variant's
+    generation_layout: str = ""  # of a decode worker; empty: half of the variant's
+    context_batch_size: int = 8
+    launcher: list[str] = field(default_factory=lambda: ["srun", "--mpi=pmix"])  # before a worker that spans nodes
+    worker: dict[str, str] = field(default_factory=dict)  # further keys of every worker's file: dotted key -> value as YAML
+    server: dict[str, str] = field(default_factory=dict)  # further keys of the front end's file
 
 
 @dataclass

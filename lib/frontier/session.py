@@ -5,7 +5,8 @@ Every step keeps what is already there: a second call, or a second notebook, rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,57 @@ class Session:
     def plan_table(self) -> pd.DataFrame:
         """One row per variant: what will be run, and what cannot."""
         return self.plan.table()
+
+    def engines(self) -> pd.DataFrame:
+        """What every variant is served by, built where it was not there; one row per variant and setting. Written to ``engines.json`` the first time.
+
+        Raises
+        ------
+        RunError
+            If a checkpoint is incomplete or a build fails.
+        """
+        file = self.run.path / "engines.json"
+        if not file.exists():
+            engine, cache = get_engine(self.cfg), cache_folder(self.cfg)
+            built = [(variant.name, one) for variant in self.plan.main.variants if not variant.infeasible for one in engine.build(variant, cache)]
+            rows = [{"variant": name, "reused": one.reused, **one.manifest} for name, one in built]
+            write_json(file, {"schema": "frontier.engines/1", "engines": rows})
+        columns = ("variant", "engine", "checkpoint", "weights", "kv_cache", "GiB", "built_in_s", "reused")
+        table = [
+            (
+                row["variant"], row["digest"][:16], row["checkpoint"]["named"], row["precision"]["weights"], row["precision"]["kv_cache"],
+                row["bytes"] / 2**30, row["built_in_s"], row["reused"],
+            )
+            for row in read_json(file)["engines"]
+        ]  # fmt: skip
+        return pd.DataFrame(table, columns=list(columns)).set_index("variant")
+
+    def worker_keys(self) -> pd.DataFrame:
+        """Every key of every worker's configuration (rows) by engine (columns); what all have alike is there too."""
+        self.engines()
+        columns = {
+            f"{row['variant']} {role}": _flat(document)
+            for row in read_json(self.run.path / "engines.json")["engines"]
+            for role, document in row["workers"].items()
+        }
+        return pd.DataFrame(columns).fillna("")
+
+    def build_notes(self) -> Notes:
+        """How many engines there are, and how many were made now."""
+        table = self.engines()
+        if table.empty:
+            return Notes((f"Engine {self.cfg.engine.kind} keeps no manifests: every trial says itself what it started.",))
+        made = table.loc[~table["reused"], "engine"].nunique()
+        return Notes((f"{table['engine'].nunique()} engines for {table.index.nunique()} variants, {made} of them made now.",))
+
+    def build_limits(self) -> Notes:
+        """What a manifest does not hold."""
+        return Notes(
+            (
+                "Tuned kernels and captured graphs are made anew by every server that starts; two starts of one engine may differ in them.",
+                "The image is the one that the configuration names. Whether trials ran in it stands in each trial's own record.",
+            )
+        )
 
     def measure(self) -> pd.DataFrame:
         """Run the trials that have no record yet, and return the points of all.
@@ -308,6 +360,21 @@ class Session:
         self.attribute()
         file = self.run.path / "report.html"
         return file if file.exists() else write_report(self.run.path)
+
+
+def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Dotted key -> value as text.
+
+    >>> _flat({"a": {"b": 1}, "c": None})
+    {'a.b': '1', 'c': 'null'}
+    """
+    out: dict[str, str] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            out |= _flat(value, f"{path}{key}.")
+        else:
+            out[f"{path}{key}"] = json.dumps(value)
+    return out
 
 
 def _bounds(entry: dict[str, Any]) -> tuple[float, float]:

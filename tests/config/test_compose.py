@@ -24,9 +24,13 @@ _BESIDE = {
     "model": ["lever=[hardware]"],
     "hardware": ["lever=[disaggregation]"],
     "model/pocket": ["lever=[hardware]", "kv_precision=bf16"],
+    "engine/trtllm": ["model=deepseek_r1", "lever=[disaggregation]"],
+    "engine/endpoint": ["engine.url=http://127.0.0.1:8000", "lever=[disaggregation]"],
     "engine/vllm": ["model=pocket", "kv_precision=bf16", "lever=[disaggregation]"],
     "lever/mtp": ["model=deepseek_r1", "lever.mtp.accepted_drafts={1: 0.9, 2: 1.5, 3: 1.8}"],
     "lever/batch": ["lever.batch.baseline=['16']", "lever.batch.target=['64']"],
+    "lever/kv_precision": ["lever.kv_precision.target=[fp8]", "lever.kv_precision.baseline=[bf16]"],
+    "lever/moe_backend": ["lever.moe_backend.baseline=[TRTLLM]", "lever.moe_backend.target=[CUTLASS]"],
     "lever/version": ["lever.version.baseline=[1.2.0]", "lever.version.target=[1.3.0]"],
 }
 _OPTIONS = [(group, option) for group in OPTION_GROUPS if group != "experiment" for option in choices(group)]

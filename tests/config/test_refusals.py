@@ -79,7 +79,7 @@ _RANGES: list[_Case] = [
     (["report.formats=[gif]"], ["report.formats", "one of png, svg", "got ['gif']"]),
     (["lever.precision.mode=free"], ["lever.precision.mode must be one of unlocked, forced, got 'free'"]),
     (["lever.precision.column=colour"], ["lever.precision.column must be one of evidence"]),
-    (["engine.kind=real"], ["engine.kind must be one of predicted, published, fake, vllm, none, got 'real'"]),
+    (["engine.kind=real"], ["engine.kind must be one of predicted, published, fake, vllm, trtllm, endpoint, none, got 'real'"]),
     (["engine.backend=tgi"], ["engine.backend must be one of trtllm, vllm, sglang, got 'tgi'"]),
     (["engine.ttft_limit_s=inf"], ["engine.ttft_limit_s must be more than 0 s, got inf"]),
     (["engine.noise_cv=1"], ["engine.noise_cv must be at least 0 and below 1, got 1.0"]),
@@ -223,7 +223,7 @@ def test_a_refused_value_brings_no_problems_that_only_follow_from_it() -> None:
 def test_without_an_experiment_every_group_that_has_to_be_chosen_is_named() -> None:
     problems = _problems(None, [])
     assert [problem.splitlines()[0] for problem in problems] == [f"no {name} is chosen" for name in ("model", "hardware", "workload", "engine")]
-    assert "one of: deepseek_r1, gpt_oss_120b, llama_70b" in problems[0]
+    assert "one of: deepseek_r1, gpt_oss_120b, llama_3_3_70b" in problems[0]
 
 
 def test_values_without_a_default_are_named_with_the_file_that_leaves_them_open() -> None:

@@ -20,7 +20,10 @@ from frontier.schema import GROUPS, ClaimConfig, Config, LeverConfig
 PAGE = ROOT / "docs" / "configuration.md"
 HEADINGS: dict[str, Any] = {"Experiment": Config, "claim": ClaimConfig, "lever": LeverConfig, **GROUPS}
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-MAPPINGS = {"lever": "levers by name", "systems": "systems by name", "effects": "lever to number", "accepted_drafts": "draft length to number"}
+MAPPINGS = {
+    "lever": "levers by name", "systems": "systems by name", "effects": "lever to number", "accepted_drafts": "draft length to number",
+    "checkpoints": "form to text", "urls": "variant to text", "worker": "key to text", "server": "key to text",
+}  # fmt: skip
 
 
 def type_words(name: str, kind: Any) -> str:

@@ -12,7 +12,7 @@ import pytest
 from frontier.plan import root
 from frontier.store import Store
 
-STEMS = ("20_measure_frontier", "30_attribute_shift", "35_account_for_shifts", "40_write_report", "50_audit_claim")
+STEMS = ("10_build_engine", "20_measure_frontier", "30_attribute_shift", "35_account_for_shifts", "40_write_report", "50_audit_claim")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the executed notebooks and the artifacts they made."""
     folder = tmp_path_factory.mktemp("by_hand")
     # 30 runs where JupyterLab would run it, the others in the clone's folder.
-    for stem, cwd in zip(STEMS, (root(), root() / "notebooks", root(), root(), root()), strict=True):
+    for stem, cwd in zip(STEMS, (root(), root(), root() / "notebooks", root(), root(), root()), strict=True):
         command = [sys.executable, "-m", "papermill", str(root() / "notebooks" / f"{stem}.ipynb"), str(folder / f"{stem}.ipynb")]
         command += ["-p", "experiment", "smoke", "-p", "artifacts_dir", str(folder / "artifacts"), "--no-progress-bar"]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)

@@ -19,6 +19,7 @@ from filelock import FileLock
 from frontier.checkpoints.spec import CheckpointSpec, digest_of
 from frontier.checkpoints.text import Corpus
 from frontier.errors import MachineError, RunError
+from frontier.tools import processor_name
 
 MANIFEST = "checkpoint.json"
 STAGING = ".making-"
@@ -64,7 +65,7 @@ def versions() -> dict[str, str]:
 
 def identity(spec: CheckpointSpec, corpus: Corpus) -> dict[str, str]:
     """All that determines a checkpoint, and the processor, whose arithmetic may round otherwise than another's."""
-    return {"specification": spec.digest, "text": corpus.sha256, "machine": f"{platform.machine()} {_processor()}", **versions()}
+    return {"specification": spec.digest, "text": corpus.sha256, "machine": f"{platform.machine()} {processor_name()}", **versions()}
 
 
 def folder_name(spec: CheckpointSpec, corpus: Corpus) -> str:
@@ -153,14 +154,3 @@ def _flush(path: Path) -> None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _processor() -> str:
-    """Name of the processor as Linux gives it; elsewhere as Python does."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor()

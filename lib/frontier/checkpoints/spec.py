@@ -12,7 +12,8 @@ from typing import Any
 KINDS = ("trained", "random")
 WEIGHTS = ("trained", "random", "none")
 COMPUTE = ("bf16", "float32")
-AROUND = ("__init__", "quantized", "folder", "load", "making", "spec")  # modules that read, check and keep, and change nothing in the files
+# Modules that read, check, keep and convert, and change nothing in the files.
+AROUND = ("__init__", "quantized", "post_training", "folder", "load", "making", "spec")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,43 @@ def make(name: Name, cache: Cache = None, weights: Weights = "", as_json: Json =
         _print(made.path, made.report)
 
 
+@checkpoint.command("quantize")
+def quantize(
+    model: Annotated[str, typer.Argument(help="a folder, or an option of conf/checkpoint that is made", metavar="MODEL")],
+    form: Annotated[str, typer.Option("--form", help="fp8, nvfp4, int8 or int4_awq")],
+    kv: Annotated[str, typer.Option("--kv", help="form of the KV cache: fp8 or nvfp4; by default as it is")] = "",
+    texts: Annotated[Path | None, typer.Option("--texts", help='calibration data, {"text": ...} per line; by default heldout.jsonl')] = None,
+    samples: Annotated[int, typer.Option("--samples", help="rows of calibration data")] = 64,
+    tokens: Annotated[int, typer.Option("--tokens", help="tokens of a row")] = 256,
+    seed: Annotated[int, typer.Option("--seed", help="of the order of texts")] = 1,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Quantize a checkpoint with ModelOpt and export it in Hugging Face form, or find the one made before."""
+    from frontier import checkpoints
+    from frontier.errors import RunError
+    from frontier.tools import find
+
+    folder = _cache(cache)
+    source = Path(model)
+    if not source.is_dir():
+        made = checkpoints.find(model, folder)
+        if made is None:
+            raise RunError(f"{model} is no folder, and no checkpoint of that name is made", hint=f"frontier checkpoint make {model}")
+        source = made.path
+    data = texts or source / "heldout.jsonl"
+    if not data.is_file():
+        raise RunError(f"no calibration data: {data} is not there", hint='--texts FILE with {"text": ...} per line')
+    how = checkpoints.PostTraining(form, kv, samples, tokens, seed)
+    found = checkpoints.post_training(source, how, data, folder, find("modelopt", folder.parent / "tools"))
+    if as_json:
+        print_json({"path": str(found.path), **found.report})
+    else:
+        facts = [("folder", str(found.path)), ("digest", found.digest[:16]), ("algorithm", str(found.report["algorithm"]))]
+        facts += [("scales", str(found.report["scales"])), ("weights", f"{found.report['weight_bytes'] / 2**20:.1f} MiB")]
+        print_rows(f"checkpoint {found.report['name']}", facts)
+
+
 @checkpoint.command("show")
 def show(name: Name, cache: Cache = None, weights: Weights = "", as_json: Json = False) -> None:
     """Show a checkpoint that was made: sizes, held-out loss, acceptance of drafts."""

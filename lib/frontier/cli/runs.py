@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from frontier.cli.app import Json, Overrides, app
-from frontier.cli.show import print_attribution, print_json, print_table
+from frontier.cli.show import print_attribution, print_engine, print_json, print_table
 from frontier.errors import FrontierError, UsageError
 
 
@@ -31,13 +31,23 @@ def _experiment(overrides: Sequence[str] | None) -> tuple[str, list[str]]:
 
 
 @app.command()
-def plan(overrides: Overrides = None, as_json: Json = False) -> None:
+def plan(
+    overrides: Overrides = None,
+    as_json: Json = False,
+    show_engine: Annotated[bool, typer.Option("--show-engine", help="print what would be started: files and command lines")] = False,
+) -> None:
     """Print variants, trials, points and the GPU-hours they would take; start nothing."""
     from frontier.config import compose
+    from frontier.engines import get_engine
     from frontier.plan import make_plan
 
     name, rest = _experiment(overrides)
-    found = make_plan(compose(name, rest))
+    cfg = compose(name, rest)
+    found = make_plan(cfg)
+    if show_engine:
+        engine = get_engine(cfg)
+        print_engine({variant.name: (variant.infeasible, engine.resolved(variant)) for variant in found.main.variants}, as_json=as_json)
+        return
     if as_json:
         print_json(found.to_dict())
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,27 @@ def print_table(frame: pd.DataFrame, title: str = "") -> None:
         table.add_row(*("" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
     # A pipe has no width of its own: tables must not be cut to 80 columns there.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def print_engine(variants: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], *, as_json: bool = False) -> None:
+    """What would be started for every variant: files and command lines, in order; ``variants`` holds why one cannot run, and its settings."""
+    if as_json:
+        found = [{"variant": name, "infeasible": reason, "settings": list(settings)} for name, (reason, settings) in variants.items()]
+        print_json({"schema": "frontier.engine/1", "variants": found})
+        return
+    from frontier.serving import command_line
+
+    for name, (reason, settings) in variants.items():
+        print(f"# {name}" + (f": cannot run: {reason}" if reason else ""))
+        for setting in settings:
+            if "servers" not in setting:
+                print(json.dumps(setting, indent=1))
+                continue
+            for server in [*setting["servers"], *([setting["router"]] if setting["router"] else [])]:
+                for file, text in server["files"].items():
+                    print(f"cat > {file} <<'EOF'\n{text.rstrip()}\nEOF")
+                print(command_line(server["env"], server["command"]))
+        print()
 
 
 def ratio_text(entry: dict[str, Any] | None) -> str:

@@ -90,7 +90,7 @@ def _engines(context: Context) -> Iterator[ConfigError]:
         valid = ", ".join(kind for kind in ENGINES if kind != "none")
         yield context.problem("engine must be one that gives points, got none", "engine.kind", f"engine= one of: {valid}")
     for group, engine in (("engine", cfg.engine), ("companion", cfg.companion)):
-        if ENGINES.get(engine.kind, False) and cfg.model.revision is None and not cfg.model.checkpoint:
+        if ENGINES.get(engine.kind, False) and cfg.model.revision is None and not (cfg.model.checkpoint or cfg.model.checkpoints):
             message = f"model.revision must be given: {group} {engine.kind} starts a server"
             hint = "model.revision=COMMIT of the checkpoint, or model.checkpoint=NAME of one that is made here"
             yield context.problem(message, "model.id", hint)

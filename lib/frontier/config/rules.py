@@ -73,6 +73,13 @@ _ENGINE = {
     "kv_cache_gib": above(0, "GiB", "1.0"),
     "load_format": one_of(LOAD_FORMATS),
     "ready_timeout_s": above(0, "s", "1800"),
+    "max_num_tokens": at_least(0, "tokens"),
+    "free_gpu_memory_fraction": _FRACTION,
+    "stream_interval": at_least(1, "token"),
+    "forced_acceptance": at_least(0, "drafts"),
+    "context_workers": at_least(1, "worker"),
+    "generation_workers": at_least(1, "worker"),
+    "context_batch_size": at_least(1, "request"),
 }
 _SYSTEM = {
     "gpus_per_node": at_least(1, "GPU"),
@@ -86,7 +93,7 @@ _SYSTEM = {
     "usd_per_gpu_hr": above(0, "USD", "2.0"),
 }
 _LEVER = {
-    "column": one_of([*COLUMNS, "max_num_seqs"]),  # the latter is a column of points measured here
+    "column": one_of([*COLUMNS, "max_num_seqs", "moe_backend"]),  # the latter two are columns of points measured here
     "mode": one_of(["unlocked", "forced"]),
     "baseline": each(_TEXT, empty=False),
     "target": each(_TEXT, empty=False),
@@ -96,6 +103,7 @@ _RULES: dict[str, dict[str, Rule]] = {
     "claim": {"ratio": above(0, "", "2.0"), "interactivity_tok_s_user": above(0, "tokens/s/user", "50.0")},
     "model": {
         "mtp_layers": at_least(0),
+        "heads": at_least(0),
         "precisions": each(one_of(precision_names()), empty=False),
         "kv_precisions": each(one_of(KV_PRECISIONS), empty=False),
     },

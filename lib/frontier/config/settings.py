@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from itertools import product
 
 from frontier.config.context import Context, feasible_choices, infeasible
-from frontier.config.vocabulary import DEGREES, ENGINES, NGRAM, SEARCH_SPACES, SERVING_MODES
+from frontier.config.vocabulary import DEGREES, DEGREES_FOR_EXAMPLE, ENGINES, OTHER_DRAFTS, SEARCH_SPACES, SERVING_MODES
 from frontier.errors import ConfigError
 from frontier.schema import HardwareConfig
 
 _LEVELS = ("baseline", "target")
+OTHER_WORDS = {"vllm": "ngramN", "trtllm": "ngram-N, eagle3-N, draft_target-N", "endpoint": "ngram-N, eagle3-N, draft_target-N"}
 _DEGREE = re.compile(r"(tp|pp|dp|ep)_?(\d+)")
 _EXPERT = re.compile(r"(^|[^a-z])(wide|dt|d|t)?_?ep([^a-z]|$)")
 
@@ -87,12 +88,13 @@ def parallelism(context: Context) -> Iterator[ConfigError]:
     """Search spaces that do not exist, expert parallelism without experts, degrees beyond the system."""
     lever = context.cfg.lever.get("parallelism")
     kind = context.cfg.engine.kind
-    serves = ENGINES.get(kind, False)
-    valid = "degrees, like tp1, tp2 or tp1dp2" if serves else f"one of: {', '.join(SEARCH_SPACES)}"
+    serves = kind in DEGREES
+    valid = f"degrees, like {DEGREES_FOR_EXAMPLE[kind]}" if serves else f"one of: {', '.join(SEARCH_SPACES)}"
+    forms = [DEGREES[kind]] if serves else list(DEGREES.values()) if kind == "fake" else []
     for level in _LEVELS if lever is not None else ():
         key = f"lever.parallelism.{level}"
         for setting in getattr(lever, level):
-            degrees = re.fullmatch(DEGREES, setting) is not None and (serves or kind == "fake")
+            degrees = any(re.fullmatch(form, setting) for form in forms)
             known = degrees or (setting in SEARCH_SPACES and not serves)
             beyond = [system for system in context.systems(level) if _gpus(setting) > (system.system_gpus or system.max_gpus)]
             if known and not (degrees and beyond):
@@ -126,17 +128,18 @@ def mtp(context: Context) -> Iterator[ConfigError]:
     if lever is None:
         return
     model = context.cfg.model
-    serves = ENGINES.get(context.cfg.engine.kind, False)
-    told = context.cfg.engine.kind == "predicted" or (context.cfg.companion.kind == "predicted" and "mtp" in context.cfg.companion_levers)
+    kind = context.cfg.engine.kind
+    other = "|".join(OTHER_DRAFTS.values()) if kind == "fake" else OTHER_DRAFTS.get(kind, "")
+    told = kind == "predicted" or (context.cfg.companion.kind == "predicted" and "mtp" in context.cfg.companion_levers)
     for level in _LEVELS:
         key = f"lever.mtp.{level}"
-        settings = [setting for setting in getattr(lever, level) if not (serves and re.fullmatch(NGRAM, setting))]
+        settings = [setting for setting in getattr(lever, level) if not (other and re.fullmatch(other, setting))]
         strange = [setting for setting in settings if not setting.isdecimal()]
         drafts = [int(setting) for setting in settings if setting.isdecimal() and int(setting) > 0]
         # A server accepts or rejects for real; a prediction has to be told.
         silent = [draft_len for draft_len in drafts if told and draft_len not in lever.accepted_drafts]
         if strange:
-            kinds = "whole numbers from 0, or ngramN" if serves else "whole numbers from 0"
+            kinds = f"whole numbers from 0, or {OTHER_WORDS[kind]}" if kind in OTHER_WORDS else "whole numbers from 0"
             message = f"{key} must hold draft lengths, {kinds}, got {', '.join(map(repr, strange))}"
             yield context.problem(message, key, f"{key}=[1,2,3]")
         if drafts and model.mtp_layers == 0:

@@ -6,7 +6,7 @@ from frontier.engines.base import Cost, Engine, Settings, TrialContext, TrialRes
 from frontier.errors import ConfigError
 from frontier.schema import Config
 
-ENGINES = ("fake", "predicted", "published", "vllm")
+ENGINES = ("fake", "predicted", "published", "vllm", "trtllm", "endpoint")
 PARTS = ("main", "companion")
 
 __all__ = ["ENGINES", "PARTS", "Cost", "Engine", "Settings", "TrialContext", "TrialResult", "get_engine", "levers_of", "settings_of"]
@@ -50,6 +50,14 @@ def get_engine(cfg: Config, part: str = "main") -> Engine:
         from frontier.engines.vllm import VllmEngine
 
         return VllmEngine(cfg, chosen, levers)
+    if chosen.kind == "trtllm":
+        from frontier.engines.trtllm import TrtllmEngine
+
+        return TrtllmEngine(cfg, chosen, levers)
+    if chosen.kind == "endpoint":
+        from frontier.engines.endpoint import EndpointEngine
+
+        return EndpointEngine(cfg, chosen, levers)
     raise ConfigError(
         f"engine.kind must be one of {', '.join(ENGINES)}, got {chosen.kind!r}",
         origin="engine" if part == "main" else "companion",

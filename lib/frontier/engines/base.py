@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from frontier.builds import Built
 from frontier.catalog import infeasible_precision
 from frontier.errors import ConfigError
 from frontier.records import Trial, Variant
@@ -160,6 +161,11 @@ class InOrder:
     """Trials in plan order, several at once: engines that start no server."""
 
     exclusive = False
+    builds = False
+
+    def build(self, variant: Variant, cache: Path) -> Sequence[Built]:
+        """Nothing is served, so nothing is built."""
+        return ()
 
     def check_machine(self, cache: Path) -> None:
         """Any machine will do."""
@@ -194,6 +200,8 @@ class Engine(Protocol):
         Installed distributions whose content determines the result.
     exclusive : bool
         One trial at a time on this machine: it is a measurement, and a neighbour would disturb it.
+    builds : bool
+        What it serves is kept as manifests (notebook 10_build_engine).
     """
 
     @property
@@ -213,6 +221,13 @@ class Engine(Protocol):
 
     @property
     def exclusive(self) -> bool: ...  # noqa: D102
+
+    @property
+    def builds(self) -> bool: ...  # noqa: D102
+
+    def build(self, variant: Variant, cache: Path) -> Sequence[Built]:
+        """The engines of a variant, one per setting, from the cache or built now."""
+        ...
 
     def infeasible(self, variant: Variant) -> str:
         """Why the variant cannot exist; empty when it can."""

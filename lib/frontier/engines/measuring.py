@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,17 @@ from frontier.engines.driving import concurrencies, next_concurrency, planned_po
 from frontier.engines.gate import gate_of
 from frontier.engines.points import Cell, Watched, point_row
 from frontier.errors import FrontierError, RunError
-from frontier.load import Aiperf, Load, client_overhead, largest_difference, read_requests, scrape, write_requests
+from frontier.load import Aiperf, Load, client_overhead, largest_difference, read_requests, recount, scrape, write_requests
 from frontier.quality import OUTPUT, SCORES, TEXTS, Quality, heldout_documents, lm_eval_command, run_lm_eval
 from frontier.quality import measure as measure_output
 from frontier.records import Trial
 from frontier.schema import Config
-from frontier.serving import Cores, DeploymentSpec, Running, launch
+from frontier.serving import Cores, DeploymentSpec, Running, key_of, launch
 from frontier.telemetry import Sampler, background_load, probe_machine
 
 ONE_CALL_S = 60.0  # shorter points share a call of the client, which costs seconds to start; longer ones are kept one by one
 WATCHED_S = 1.0  # how long the cores are watched before a launch
+RECOUNTED_TOKENS, RECOUNT_PROMPT = 64, (3, 1, 4, 1, 5, 9, 2, 6)  # of the one answer that is counted again, and what it is asked about
 STARTUP_S = 120.0  # limit for the client beside what it measures
 
 
@@ -47,12 +49,15 @@ class Deployment:
         What the servers and the client compute on.
     labels : dict
         Columns of the points table that it decides.
+    open : callable, optional
+        Gives a server that somebody else runs, as a context manager; without it the servers of ``spec`` are started.
     """
 
     number: int
     spec: DeploymentSpec
     cores: Cores
     labels: dict[str, Any]
+    open: Callable[[], AbstractContextManager[Running]] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Bench:
         Folder with the tokenizer, and held-out text where the gate asks for it.
     scorer : Path, optional
         Interpreter with lm-evaluation-harness, where scores are asked for.
+    counted : bool
+        Whether the servers show counters and histograms that the kit reads.
     """
 
     cfg: Config
@@ -75,6 +82,7 @@ class Bench:
     client: Aiperf
     model: Path
     scorer: Path | None = None
+    counted: bool = True
 
     def measure(self, trial: Trial, context: TrialContext, deployment: Deployment) -> pd.DataFrame:
         """Points of one deployment: those an earlier attempt kept, and the rest from a new launch.
@@ -92,16 +100,18 @@ class Bench:
         cores = deployment.cores
         quiet = background_load(cores.servers, WATCHED_S)
         probe = probe_machine(cores.servers)
-        with launch(deployment.spec, folder, self.server_python, ready_timeout_s=self.cfg.engine.ready_timeout_s, on_wait=_say) as running:
+        with deployment.open() if deployment.open else self._launched(deployment.spec, folder) as running:
             cell = Cell(
                 labels=deployment.labels,
                 launch_id=folder.name,
                 launch_s=running.ready_s,
+                recounted=self._recount(running),
+                attached=deployment.open is not None,
                 run_started_s=context.run_started_s,
                 engine_version=running.versions.get("engine", ""),
                 cores=cores,
                 gpus_held=tuple(range(deployment.spec.devices)) if deployment.spec.platform == "cuda" else (),
-                synthetic=bool(self.cfg.engine.synthetic_acceptance),
+                synthetic=bool(self.cfg.engine.synthetic_acceptance) or self.cfg.engine.forced_acceptance is not None,
                 before=quiet,
                 probe=probe,
             )
@@ -113,6 +123,14 @@ class Bench:
                 self._measure_some(trial, wanted, folder / f"load-{number}", running, cores.client, cell, launch_folder)
                 wanted = self._next(trial, context, launch_folder)
         return launch_folder.points()
+
+    def _launched(self, spec: DeploymentSpec, folder: Path) -> AbstractContextManager[Running]:
+        return launch(spec, folder, self.server_python, ready_timeout_s=self.cfg.engine.ready_timeout_s, on_wait=_say)
+
+    def _recount(self, running: Running) -> float:
+        """One answer counted again; see `frontier.load.recount`."""
+        asked = min(self.cfg.workload.osl_tokens, RECOUNTED_TOKENS)
+        return recount(running.url, running.spec.served_name, RECOUNT_PROMPT, asked, self.model, key_of(self.cfg.engine.key_env))
 
     def _next(self, trial: Trial, context: TrialContext, kept: _Kept) -> tuple[int, ...] | None:
         """The concurrencies of the next call of the client; None when the launch has all it needs."""
@@ -167,16 +185,17 @@ class Bench:
             seed=sweep.order_seed,
             salt=f"{trial.digest[:12]}/{folder.name}/{cell.launch_id}",
             prompts_file=self._texts(),
+            key_env=self.cfg.engine.key_env,
         )
         failure: FrontierError | None = None
         differences: dict[int, float] = {}
-        before = scrape(_engines(running))
-        with Sampler() as sampler, Counters(running.scrape) as counters:
+        before = self._counters(running)
+        with Sampler() as sampler, Counters(running.scrape if self.counted else dict) as counters:
             try:
                 result = self.client.run(load, folder, client_cores)
                 requests, cpu = result.requests, result.cpu
                 differences = {at: largest_difference(result.cell(at), result.summary.get(name, {})) for at, (name, _) in enumerate(result.cells)}
-                overhead = client_overhead(requests, before, scrape(_engines(running)))
+                overhead = client_overhead(requests, before, self._counters(running))
             except RunError as error:  # what completed before is worth as much as if the rest had not failed
                 failure, cpu, overhead = self._said_by_server(running, error), pd.DataFrame(columns=["at_ns", "cpu_s"]), {}
                 record = folder / "requests.parquet"
@@ -203,6 +222,10 @@ class Bench:
         if failure is not None:
             raise failure
         return unsteady
+
+    def _counters(self, running: Running) -> dict[str, float]:
+        """Counters of the servers that answer users themselves; none behind a router, where no server sees the whole of a request."""
+        return scrape(running.urls) if self.counted and running.spec.router is None else {}
 
     def _said_by_server(self, running: Running, error: RunError) -> FrontierError:
         """The server's own reason where it died, else the client's."""
@@ -282,12 +305,6 @@ class _Kept:
         folder = self.folder / f"launch-{self.deployment}-{number}"
         folder.mkdir(parents=True)
         return folder
-
-
-def _engines(running: Running) -> list[str]:
-    """Addresses of the servers that answer users themselves: the decoding ones, behind whatever stands in front of them."""
-    roles = {server.name: server.role for server in running.spec.servers}
-    return [f"http://127.0.0.1:{running.ports[name]}" for name, role in roles.items() if role in ("server", "decode")]
 
 
 def _say(line: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from frontier.engines.counters import acceptance_length
-from frontier.load import TOLERANCE, Window, cpu_share, find_steady, window_metrics
+from frontier.load import RECOUNT_TOLERANCE, TOLERANCE, Window, cpu_share, find_steady, window_metrics
 from frontier.schema import SweepConfig
 from frontier.serving import Cores
 from frontier.telemetry import BackgroundLoad, MachineProbe, clock_jumps, joules_per_output_token, power_w_gpu
@@ -20,6 +20,8 @@ NOT_STEADY = "not_steady"
 BUSY = "background_load"
 CLOCK = "clock_jump"
 DIFFERS = "client_differs"
+MISCOUNTED = "token_count_differs"
+SAME_LAUNCH = "same_launch"
 NO_DRAFTS = "no_draft_accepted"
 LEAST_ACCEPTANCE = 1.02  # tokens per step; less, with drafts, and the drafter is broken or guesses
 TOLD = "synthetic_acceptance"
@@ -36,6 +38,10 @@ class Cell:
         Columns that the deployment decides.
     launch_id : str
     launch_s : float, seconds until the servers answered
+    recounted : float
+        Tokens of one answer by the reference tokenizer over those that the server counts.
+    attached : bool
+        Somebody else runs the server, and it is not started anew between launches.
     run_started_s : float, seconds since the epoch
     engine_version : str
     cores : Cores
@@ -53,6 +59,8 @@ class Cell:
     labels: dict[str, Any]
     launch_id: str
     launch_s: float
+    recounted: float
+    attached: bool
     run_started_s: float
     engine_version: str
     cores: Cores
@@ -104,6 +112,7 @@ def point_row(
         "acceptance_length": acceptance_length(watched.counters, window.start_ns, window.end_ns),
         "launch_id": cell.launch_id,
         "launch_s": cell.launch_s,
+        "token_recount": cell.recounted,
         "point_s": (int(requests["end_ns"].max()) - int(requests["start_ns"].min())) / NS,
         "measured_at_s": window.start_ns / NS - cell.run_started_s,
         "client_cpu_share": cpu_share(watched.cpu, window.start_ns, window.end_ns),
@@ -121,6 +130,8 @@ def point_row(
         *([BUSY] if cell.before.disturbance > BUSY_SHARE else []),
         *([DIFFERS] if row["client_difference"] > TOLERANCE else []),
         *([CLOCK] if requests["mark"].notna().any() or clock_jumps(watched.telemetry) else []),
+        *([MISCOUNTED] if abs(cell.recounted - 1) > RECOUNT_TOLERANCE else []),
+        *([SAME_LAUNCH] if cell.attached else []),
         *([NO_DRAFTS] if row["acceptance_length"] < LEAST_ACCEPTANCE else []),
         *([TOLD] if cell.synthetic and cell.labels["draft_len"] else []),
     ]

@@ -14,14 +14,13 @@ import pandas as pd
 from frontier.catalog import PRECISION_FORMS
 from frontier.checkpoints import Checkpoint, load_spec, quantized
 from frontier.checkpoints import find as find_checkpoint
-from frontier.engines.base import Cost, TrialContext, TrialResult, settings_of
-from frontier.engines.driving import chosen_trial, concurrencies, planned_point_s
+from frontier.engines.base import TrialContext, TrialResult, settings_of
 from frontier.engines.measuring import Bench, Deployment
+from frontier.engines.served import CODE, ServedEngine
 from frontier.errors import MachineError
 from frontier.load import Aiperf
 from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
-from frontier.schema import Config, EngineConfig
 from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
 from frontier.tools import find, recipe
 
@@ -29,48 +28,16 @@ CAPABILITIES = {"ampere": (8, 0), "ada": (8, 9), "hopper": (9, 0), "blackwell": 
 FORMS = {"int8": "w8a8_int8"}  # a precision form of the configuration -> its name among the server's; the others are called alike
 QUANTIZED = {"w8a8_int8": "int8"}  # served from a quantized checkpoint: the form in which frontier.checkpoints makes it
 KIT_FORMS = {name: form for form, name in FORMS.items()}
-LAUNCH_S = 40.0  # what a launch took on two cores, one server; `frontier plan` says that it assumes this
-NOT_IN_TRIAL = ("replicates", "order", "order_seed", "grid_points", "budget_s")  # of the sweep: they say how many trials there are, and when
-CLIENT_S = 15.0  # a call of the load generator beside what it measures
-_DRAFT = re.compile(r"(ngram)?(\d+)")
+_DRAFT = re.compile(r"(?:(ngram)-?)?(\d+)")
 _DEGREES = re.compile(r"tp(\d+)(?:dp(\d+))?")
 
 
 @dataclass(frozen=True)
-class VllmEngine:
-    """Points measured on a live server.
+class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
+    """Points measured on a live server."""
 
-    Parameters
-    ----------
-    cfg : Config
-    engine : EngineConfig
-        Platform, room and interpreter of the server.
-    levers : tuple of str
-    """
-
-    cfg: Config
-    engine: EngineConfig
-    levers: tuple[str, ...]
     kind = "vllm"
-    evidence = "measured"
-    deterministic = False
-    exclusive = True
-    code_packages = (
-        "frontier.engines.vllm",
-        "frontier.checkpoints.quantized",
-        "frontier.engines.measuring",
-        "frontier.engines.points",
-        "frontier.engines.counters",
-        "frontier.engines.gate",
-        "frontier.engines.driving",
-        "frontier.engines.base",
-        "frontier.serving",
-        "frontier.load",
-        "frontier.telemetry",
-        "frontier.drive",
-        "frontier.quality",
-    )
-    wheels = ()
+    code_packages = ("frontier.engines.vllm", "frontier.checkpoints.quantized", *CODE)
 
     def infeasible(self, variant: Variant) -> str:
         """Why no deployment of the variant can run on this platform: the first reason of each."""
@@ -106,16 +73,10 @@ class VllmEngine:
 
     def digest_inputs(self, variant: Variant) -> Mapping[str, Any]:
         """Server, model, load and gate; the pinned tools; the machine: measured elsewhere is another measurement."""
-        sweep = {key: value for key, value in asdict(self.cfg.sweep).items() if key not in NOT_IN_TRIAL}
         return {
-            "engine": asdict(self.engine),
-            "model": asdict(self.cfg.model),
+            **self.load_inputs(),
             "checkpoint": load_spec(self.cfg.model.checkpoint).digest if self._made_here() else self.cfg.model.checkpoint,
-            "workload": asdict(self.cfg.workload),
-            "kv_precision": self.cfg.kv_precision,
             "servers": [{**asdict(levers), "max_num_seqs": batch} for levers, batch in self.deployments(variant)],
-            "sweep": sweep,
-            "quality": asdict(self.cfg.quality),
             "tools": {name: self._pins(name) for name in ("vllm", "aiperf")},
             "machine": machine_identity(),
         }
@@ -157,25 +118,9 @@ class VllmEngine:
         model = self.cfg.model.checkpoint or self.cfg.model.id
         return [{"levers": asdict(levers), **self.spec(levers, batch, model).to_dict()} for levers, batch in self.deployments(variant)]
 
-    def estimated_points(self, variant: Variant) -> int | None:
-        """One point per concurrency and server setting; unknown where the sweep decides as it goes."""
-        return None if self.cfg.sweep.kind == "adaptive" else len(concurrencies(self.cfg)) * len(self.deployments(variant))
-
-    def group(self, variant: Variant) -> str:
-        """All trials share the machine."""
-        return "machine"
-
-    def cost(self, variant: Variant) -> Cost:
-        """Launches and windows of one trial."""
-        specs = [self.spec(levers, batch, "") for levers, batch in self.deployments(variant)]
-        points_s = planned_point_s(self.cfg) * len(concurrencies(self.cfg)) + self.cfg.sweep.warmup_s
-        seconds = sum(LAUNCH_S * len(spec.servers) + CLIENT_S + points_s for spec in specs)
-        gpus = 0 if self.engine.platform == "cpu" else max((spec.devices for spec in specs), default=0)
-        return Cost(seconds, gpus, f"{LAUNCH_S:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point")
-
-    def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
-        """In plan order, or the variant whose frontier is least certain."""
-        return chosen_trial(self.cfg, remaining, earlier, spent_s)
+    def planned(self, setting: tuple[VllmLevers, int]) -> DeploymentSpec:
+        """The servers of a setting as planned, before a machine is known."""
+        return self.spec(*setting, "")
 
     def check_machine(self, cache: Path) -> None:
         """Refuse to begin where a tool or the checkpoint is missing, before anything is started.

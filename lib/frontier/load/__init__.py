@@ -6,10 +6,13 @@ from frontier.load.metrics import Window, window_metrics
 from frontier.load.overhead import client_note, client_overhead, scrape
 from frontier.load.plan import Load
 from frontier.load.prompts import SALT_BITS
+from frontier.load.recount import TOLERANCE as RECOUNT_TOLERANCE
+from frontier.load.recount import recount
 from frontier.load.requests import read_requests, requests_table, write_requests
 from frontier.load.steady import Steady, find_steady
 
 __all__ = [
-    "SALT_BITS", "TOLERANCE", "Aiperf", "Difference", "Load", "LoadResult", "RunningLoad", "Steady", "Window", "client_note", "client_overhead",
-    "cpu_share", "cross_check", "find_steady", "largest_difference", "read_requests", "requests_table", "scrape", "window_metrics", "write_requests",
+    "RECOUNT_TOLERANCE", "SALT_BITS", "TOLERANCE", "Aiperf", "Difference", "Load", "LoadResult", "RunningLoad", "Steady", "Window", "client_note",
+    "client_overhead", "cpu_share", "cross_check", "find_steady", "largest_difference", "read_requests", "recount", "requests_table", "scrape",
+    "window_metrics", "write_requests",
 ]  # fmt: skip

@@ -53,6 +53,8 @@ class Load:
     prompts_file : Path, optional
         Real text, cut to length; random words without it.
     request_timeout_s : float, seconds
+    key_env : str
+        Environment variable with the key that a server asks for; the client reads it, and no file holds it.
     """
 
     urls: tuple[str, ...]
@@ -74,6 +76,7 @@ class Load:
     salt: str = ""
     prompts_file: Path | None = None
     request_timeout_s: float = 120.0
+    key_env: str = ""
 
     def __post_init__(self) -> None:
         problems = [
@@ -141,6 +144,8 @@ def configuration(load: Load, dataset: Path, folder: Path, *, workers: int) -> d
         "urls": list(load.urls), "type": "completions", "streaming": True, "timeout": load.request_timeout_s,
         "useServerTokenCount": True, "extra": extra,
     }  # fmt: skip
+    if load.key_env:
+        endpoint |= {"apiKey": f"${{{load.key_env}}}"}
     if load.wait_for_server_s > 0:
         endpoint |= {"waitForModelTimeout": load.wait_for_server_s, "waitForModelInterval": 0.25}
     return {

@@ -1,27 +1,34 @@
 """From levers to running servers: what to start, what cannot work, where it runs, and what it counts."""
 
+from frontier.serving.attached import Reported, ask, attached, contradictions, key_of
 from frontier.serving.cores import Cores, allocate, usable
 from frontier.serving.refusals import CheckpointFacts, checkpoint_facts, refusals
 from frontier.serving.running import Running, launch
 from frontier.serving.scraping import acceptance_length, counters, difference
-from frontier.serving.spec import DeploymentSpec, ServerSpec
+from frontier.serving.spec import DeploymentSpec, ServerSpec, command_line
 from frontier.serving.vllm import VllmKnobs, VllmLevers, deployment, devices
 
 __all__ = [
     "CheckpointFacts",
     "Cores",
     "DeploymentSpec",
+    "Reported",
     "Running",
     "ServerSpec",
     "VllmKnobs",
     "VllmLevers",
     "acceptance_length",
     "allocate",
+    "ask",
+    "attached",
     "checkpoint_facts",
+    "command_line",
+    "contradictions",
     "counters",
     "deployment",
     "devices",
     "difference",
+    "key_of",
     "launch",
     "refusals",
     "usable",

@@ -21,7 +21,7 @@ from frontier.errors import RunError
 from frontier.processes import Child, start
 from frontier.serving.failures import cause
 from frontier.serving.scraping import added, counters
-from frontier.serving.spec import HANDOVER, INSIDE, PORT, PYTHON, DeploymentSpec, ServerSpec, port_of
+from frontier.serving.spec import BIN, FOLDER, HANDOVER, INSIDE, PORT, PYTHON, DeploymentSpec, ServerSpec, fill, port_of
 
 PORT_TRIES = 4
 POLL_S = 0.1
@@ -48,6 +48,8 @@ class Running:
         What the engine says of itself.
     commands : mapping of str to tuple of str
         What was started, places filled in.
+    addresses : tuple of str
+        Of servers that were not started here.
     """
 
     spec: DeploymentSpec
@@ -56,11 +58,12 @@ class Running:
     ready_s: float
     versions: Mapping[str, str]
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
 
     @property
     def urls(self) -> tuple[str, ...]:
         """Addresses for clients: the router's, or one per replica."""
-        return tuple(_url(self.ports[name]) for name in self.spec.fronts)
+        return self.addresses or tuple(_url(self.ports[name]) for name in self.spec.fronts)
 
     @property
     def url(self) -> str:
@@ -213,11 +216,15 @@ def _start(
     spec: DeploymentSpec, folder: Path, python: Path, ports: Mapping[str, int], handover: str, children: dict[str, Child]
 ) -> dict[str, tuple[str, ...]]:
     shared = {PYTHON: str(python), INSIDE: str(Path(__file__).parent / "inside"), HANDOVER: handover}
+    shared |= {BIN: str(python.parent), FOLDER: str(folder.absolute())}
     shared |= {port_of(name): str(port) for name, port in ports.items()}
     base = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     commands, environments = {}, {}
     for server in spec.processes:
-        commands[server.name], environments[server.name] = server.filled({**shared, PORT: str(ports[server.name])})
+        values = {**shared, PORT: str(ports[server.name])}
+        commands[server.name], environments[server.name] = server.filled(values)
+        for name, text in server.files.items():
+            (folder / name).write_text(fill(text, values), encoding="utf-8")
     record = {"spec": spec.to_dict(), "commands": commands, "environment": environments}
     (folder / "deployment.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     for server in spec.processes:

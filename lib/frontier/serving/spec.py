@@ -10,6 +10,8 @@ PYTHON = "{python}"  # the tool environment's interpreter
 PORT = "{port}"  # the server's own port, chosen at launch
 HANDOVER = "{handover}"  # a folder in memory for KV caches, made at launch
 INSIDE = "{inside}"  # the folder of the files that run in the tool's environment
+BIN = "{bin}"  # the folder of the tool environment's commands
+FOLDER = "{folder}"  # the launch's own folder, where the files of its servers are written
 
 
 def port_of(name: str) -> str:
@@ -35,6 +37,8 @@ class ServerSpec:
         ``server`` (does all), ``prefill``, ``decode`` or ``router``.
     forbidden : mapping of str to str
         Text that must not stand in the log of a server that is ready, and what it means if it does.
+    files : mapping of str to str
+        Name -> text of files that are written into the launch's folder before it starts, places filled in.
     """
 
     name: str
@@ -43,6 +47,7 @@ class ServerSpec:
     cores: tuple[int, ...] = ()
     role: str = "server"
     forbidden: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def filled(self, values: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
         """Command and environment with the places filled in."""
@@ -93,7 +98,7 @@ class DeploymentSpec:
 
     def shell(self) -> list[str]:
         """One line per process as one would type it, the places left open."""
-        return [_line(server.env, server.command) for server in self.processes]
+        return [command_line(server.env, server.command) for server in self.processes]
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -103,7 +108,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
-def _line(env: Mapping[str, str], command: Sequence[str]) -> str:
+def command_line(env: Mapping[str, str], command: Sequence[str]) -> str:
+    """A command with its environment as one would type it."""
     return " ".join([*(f"{name}={_quoted(value)}" for name, value in env.items()), *(_quoted(word) for word in command)])
 
 

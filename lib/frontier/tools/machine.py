@@ -115,7 +115,7 @@ def look(folder: Path, watch_s: float = 0.5) -> Machine:
     busy_share = psutil.cpu_percent(interval=watch_s) / 100
     return Machine(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor_name(),
         cores_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cores_total=os.cpu_count() or 1,
         memory_gib=memory.total / 2**30,
@@ -160,13 +160,14 @@ def _sleep_excess_s() -> float:
     return statistics.median(excess)
 
 
-def _processor() -> str:
-    """Name of the processor as the kernel tells it; the platform's word elsewhere."""
+def processor_name() -> str:
+    """Name of the processor as the kernel tells it; the platform's word elsewhere, at least its architecture."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _text(value: str | bytes) -> str:
