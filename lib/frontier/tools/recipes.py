@@ -74,6 +74,7 @@ RECIPES = (
     Recipe("vllm", "cuda", "vllm-cuda.txt", "vllm", "vllm", ("torch", "transformers", "compressed-tensors"), disk_gib=12.0, tried=False),
     Recipe("aiperf", "", "aiperf.txt", "aiperf", "aiperf", disk_gib=1.3),
     Recipe("lm-eval", "", "lm-eval.txt", "lm_eval", "lm_eval", disk_gib=1.0),
+    Recipe("modelopt", "", "modelopt.txt", "nvidia-modelopt", "modelopt", ("torch", "transformers"), disk_gib=2.0),
 )  # fmt: skip
 NAMES = tuple(dict.fromkeys(each.name for each in RECIPES))
 
