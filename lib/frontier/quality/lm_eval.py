@@ -1,7 +1,7 @@
 """Scores of lm-evaluation-harness against a served model, for those who have its data: the command, the run, and its results file.
 
 The harness runs in an environment of its own. Its command line and the keys of its results are those of lm-eval 0.4.13 (``_cli/run.py``,
-``result_schema.py``, ``loggers/evaluation_tracker.py``); no task was run for lack of data.
+``result_schema.py``, ``loggers/evaluation_tracker.py``); tried against vLLM 0.32 with a task of local data, no public task for lack of its data.
 """
 
 from __future__ import annotations
