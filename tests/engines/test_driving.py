@@ -45,7 +45,7 @@ CURVE = {1: 100.0, 2: 90.0, 4: 70.0, 8: 45.0}
 
 
 def test_a_grid_takes_trials_in_plan_order_and_all_its_loads() -> None:
-    cfg = _cfg()
+    cfg = _cfg("sweep.concurrencies=[1,4,8]")
     trials = _trials(["baseline", "mtp"], 2)
     assert chosen_trial(cfg, trials, pd.DataFrame(), 1e9) is trials[0]  # a grid has no budget
     assert concurrencies(cfg) == (1, 4, 8)

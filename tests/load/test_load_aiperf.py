@@ -216,6 +216,7 @@ def _aiperf_python() -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.skipif(_aiperf_python() is None, reason="aiperf is not installed: frontier doctor --install aiperf")
 def test_aiperf_itself(load: Load, tmp_path: Path, standin: str) -> None:
@@ -236,6 +237,7 @@ def test_aiperf_itself(load: Load, tmp_path: Path, standin: str) -> None:
     assert result.requests["prompt_sha8"].nunique() == min(len(result.requests), real.prompts)
 
 
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.skipif(_aiperf_python() is None, reason="aiperf is not installed: frontier doctor --install aiperf")
 def test_aiperf_is_ended_once_steady(load: Load, tmp_path: Path, standin: str) -> None:
