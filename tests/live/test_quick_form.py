@@ -74,7 +74,7 @@ def test_points_keep_the_laws_of_a_closed_loop(points: pd.DataFrame) -> None:
 def test_throughput_can_be_counted_from_the_kept_requests(run: Path, points: pd.DataFrame) -> None:
     """Whole requests over the span in which they ran, per device, against the prorated figure of the window."""
     row = points[(points["variant"] == "baseline") & (points["concurrency"] == 16)].iloc[0]
-    kept = [file for file in run.glob("trials/*/kept/requests-*-00016.parquet") if row["trial"][:12] in str(file)]
+    kept = [file for file in run.glob("trials/*/kept/requests-*-00016.parquet") if row["launch_id"][:12] in str(file)]
     assert len(kept) == 1
     rows = pd.read_parquet(kept[0])
     seconds = (rows["end_ns"].max() - rows["start_ns"].min()) / 1e9

@@ -103,7 +103,7 @@ class Bench:
         with deployment.open() if deployment.open else self._launched(deployment.spec, folder) as running:
             cell = Cell(
                 labels=deployment.labels,
-                launch_id=folder.name,
+                launch_id=f"{trial.digest[:12]}-{folder.name}",
                 launch_s=running.ready_s,
                 recounted=self._recount(running),
                 attached=deployment.open is not None,
