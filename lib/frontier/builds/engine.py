@@ -166,13 +166,7 @@ def _serialized(command: Sequence[str | Path], stage: Path, log: Path, timeout_s
     words = [str(word).replace("{engine}", str(target.absolute())) for word in command]
     if tell is not None:
         tell(" ".join(words))
-    with processes.start(words, log=log) as child:
-        code = child.wait(timeout_s)
-        tail = child.log_tail(8)
-    if code is None:
-        raise RunError(f"the build did not end within {timeout_s:g} s; its log ends with:\n{tail}", origin=str(log))
-    if code:
-        raise RunError(f"the build ended with code {code}; its log ends with:\n{tail}", origin=str(log))
+    processes.run_to_end(words, "the build", log=log, timeout_s=timeout_s)
     files = [file for file in target.rglob("*") if file.is_file()]
     if not files:
         raise RunError("the build ended well and wrote nothing", origin=str(log))

@@ -95,13 +95,7 @@ def post_training(
         out = stage / "export"
         words: list[str | Path] = ["--model", folder, "--form", how.form, "--out", out, "--texts", texts]
         words += ["--samples", str(how.samples), "--tokens", str(how.tokens), "--seed", str(how.seed), *(["--kv", how.kv] if how.kv else [])]
-        with processes.start([tool.python, "-I", SCRIPT, *words], log=log) as child:
-            code = child.wait(timeout_s)
-            tail = child.log_tail(8)
-        if code is None:
-            raise RunError(f"ModelOpt did not end within {timeout_s:g} s; its log ends with:\n{tail}", origin=str(log))
-        if code:
-            raise RunError(f"ModelOpt ended with code {code}; its log ends with:\n{tail}", origin=str(log))
+        processes.run_to_end([tool.python, "-I", SCRIPT, *words], "ModelOpt", log=log, timeout_s=timeout_s)
         report = _checked(out, how, log)
         for file in out.iterdir():
             shutil.move(file, stage / file.name)

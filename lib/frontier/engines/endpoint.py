@@ -11,18 +11,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from frontier.catalog import PRECISION_FORMS
-from frontier.engines.base import TrialContext, TrialResult, settings_of
+from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.folders import model_folder
 from frontier.engines.measuring import Bench, Deployment
-from frontier.engines.served import CODE, ServedEngine
-from frontier.engines.trtllm import SPEC, draft_of
+from frontier.engines.served import CODE, ServedEngine, draft_of
+from frontier.engines.trtllm import SPEC, degrees_of
 from frontier.errors import RunError
-from frontier.load import Aiperf
 from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, Reported, allocate, ask, attached, contradictions, key_of, usable
 from frontier.serving.trtllm import Layout
-from frontier.tools import find, recipe
+from frontier.tools import recipe
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,8 @@ class EndpointEngine(ServedEngine[str]):
         return self._bench(cache).model
 
     def _bench(self, cache: Path, reported: Reported | None = None) -> Bench:
-        client = Path(self.engine.client_python) if self.engine.client_python else None
-        aiperf = Aiperf(find("aiperf", cache / "tools", python=client).python)
         name = self.cfg.model.checkpoint or self.cfg.model.id
-        return Bench(self.cfg, Path(), aiperf, model_folder(name, self.cfg.model.revision), counted=bool(reported and reported.counters))
+        return Bench(self.cfg, Path(), self.client(cache), model_folder(name, self.cfg.model.revision), counted=bool(reported and reported.counters))
 
     def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
         """Ask the server what it is, load it, and read the points off the raw request records.
@@ -130,8 +127,7 @@ class EndpointEngine(ServedEngine[str]):
 
     def labels(self, variant: Variant) -> dict[str, Any]:
         """Columns of the points table: what is declared."""
-        own = ("parallelism", "mtp", "batch", "kv_precision", "moe_backend")
-        plain = settings_of(self.cfg, Variant(variant.levels, {name: values for name, values in variant.settings.items() if name not in own}))
+        plain = self.plain(variant)
         kind, draft_len = draft_of(variant.settings.get("mtp", ("0",))[0])
         labels: dict[str, Any] = {
             "model": self.cfg.model.name,
@@ -150,6 +146,5 @@ class EndpointEngine(ServedEngine[str]):
         shape = variant.settings.get("parallelism", ("",))[0]
         if shape and "dp" not in shape.removeprefix("dep"):
             layout = Layout.parse(shape)
-            ranks = {"tp": 1, "dp": layout.tp} if layout.attention_dp else {"tp": layout.tp, "dp": 1}
-            labels |= {**ranks, "pp": layout.pp, "ep": layout.ep, "attention_dp": layout.attention_dp}
+            labels |= {**degrees_of(layout), "attention_dp": layout.attention_dp}
         return labels

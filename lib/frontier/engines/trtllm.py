@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,12 +13,11 @@ import pandas as pd
 
 from frontier.builds import Built, build_engine, identity, read_weights, refuse_serialized, serialize_command
 from frontier.catalog import PRECISION_FORMS
-from frontier.engines.base import TrialContext, TrialResult, settings_of
+from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.folders import model_folder
 from frontier.engines.measuring import Bench, Deployment
-from frontier.engines.served import CODE, ServedEngine
+from frontier.engines.served import CODE, ServedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
-from frontier.load import Aiperf
 from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, allocate, usable
@@ -35,10 +33,9 @@ from frontier.serving.trtllm import (
     trtllm_refusals,
     worker_document,
 )
-from frontier.tools import find, recipe
+from frontier.tools import recipe
 
 SERVE = "trtllm-serve"
-_DRAFT = re.compile(r"(?:(ngram|eagle3|draft_target)-)?(\d+)")
 SPEC = {"draft_target": "draft"}  # draft kinds as the points table names them; the others are called alike
 
 
@@ -87,8 +84,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
 
     def settings(self, variant: Variant) -> list[TrtllmSetting]:
         """The server settings of a variant: one per combination of its levers' settings."""
-        own = ("parallelism", "mtp", "batch", "kv_precision", "moe_backend")
-        plain = settings_of(self.cfg, Variant(variant.levels, {name: values for name, values in variant.settings.items() if name not in own}))
+        plain = self.plain(variant)
         shapes = [Layout.parse(text) for text in variant.settings.get("parallelism", (self.engine.layout or f"tp{self.cfg.hardware.gpus_per_node}",))]
         drafts = map(draft_of, variant.settings.get("mtp", ("0",)))
         batches = map(int, variant.settings.get("batch", (self.engine.max_num_seqs,)))
@@ -204,9 +200,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
         return self._bench(cache, self.cfg.model.precisions[0]).model
 
     def _bench(self, cache: Path, form: str) -> Bench:
-        client = Path(self.engine.client_python) if self.engine.client_python else None
-        aiperf = Aiperf(find("aiperf", cache / "tools", python=client).python)
-        return Bench(self.cfg, self._python(), aiperf, model_folder(self.checkpoint(form), self.cfg.model.revision), counted=False)
+        return Bench(self.cfg, self._python(), self.client(cache), model_folder(self.checkpoint(form), self.cfg.model.revision), counted=False)
 
     def _python(self) -> Path:
         """Interpreter beside which ``trtllm-serve`` stands."""
@@ -246,7 +240,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
             "kv_precision": setting.kv_precision,
             "moe_backend": setting.moe_backend or None,
             "gpus": sum(layout.gpus * count for layout, count in chosen.values()),
-            **_degrees(shape),
+            **degrees_of(shape),
             "attention_dp": shape.attention_dp,
             "spec": SPEC.get(levers.draft_kind, levers.draft_kind),
             "draft_len": levers.draft_len,
@@ -256,24 +250,12 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
             "osl_tokens": float(self.cfg.workload.osl_tokens),
         }
         for role, (layout, count) in chosen.items() if levers.disaggregated else ():
-            one = {**_degrees(layout), "workers": count, "gpus": layout.gpus * count}
+            one = {**degrees_of(layout), "workers": count, "gpus": layout.gpus * count}
             labels |= {f"{role}_{name}": value for name, value in one.items() if name != "pp"}
         return labels
 
 
-def _degrees(layout: Layout) -> dict[str, int]:
+def degrees_of(layout: Layout) -> dict[str, int]:
     """Degrees as the points table has them: attention data parallel over n ranks is dp n."""
     ranks = {"tp": 1, "dp": layout.tp} if layout.attention_dp else {"tp": layout.tp, "dp": 1}
     return {**ranks, "pp": layout.pp, "ep": layout.ep}
-
-
-def draft_of(setting: str) -> tuple[str, int]:
-    """Kind and length of a draft.
-
-    >>> draft_of("0"), draft_of("3"), draft_of("eagle3-2")
-    (('none', 0), ('mtp', 3), ('eagle3', 2))
-    """
-    match = _DRAFT.fullmatch(setting)
-    if match is None or int(match[2]) == 0:
-        return "none", 0
-    return match[1] or "mtp", int(match[2])

@@ -14,11 +14,10 @@ import pandas as pd
 from frontier.catalog import PRECISION_FORMS
 from frontier.checkpoints import Checkpoint, load_spec, quantized
 from frontier.checkpoints import find as find_checkpoint
-from frontier.engines.base import TrialContext, TrialResult, settings_of
+from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.measuring import Bench, Deployment
-from frontier.engines.served import CODE, ServedEngine
+from frontier.engines.served import CODE, ServedEngine, draft_of
 from frontier.errors import MachineError
-from frontier.load import Aiperf
 from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
@@ -28,7 +27,6 @@ CAPABILITIES = {"ampere": (8, 0), "ada": (8, 9), "hopper": (9, 0), "blackwell": 
 FORMS = {"int8": "w8a8_int8"}  # a precision form of the configuration -> its name among the server's; the others are called alike
 QUANTIZED = {"w8a8_int8": "int8"}  # served from a quantized checkpoint: the form in which frontier.checkpoints makes it
 KIT_FORMS = {name: form for form, name in FORMS.items()}
-_DRAFT = re.compile(r"(?:(ngram)-?)?(\d+)")
 _DEGREES = re.compile(r"tp(\d+)(?:dp(\d+))?")
 
 
@@ -57,10 +55,9 @@ class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
 
     def settings(self, variant: Variant) -> list[tuple[VllmLevers, int]]:
         """The server settings of a variant, and the batch each works on: one per combination of its levers' settings."""
-        own = ("parallelism", "mtp", "batch")
-        plain = settings_of(self.cfg, Variant(variant.levels, {name: values for name, values in variant.settings.items() if name not in own}))
+        plain = self.plain(variant)
         degrees = map(_degrees, variant.settings.get("parallelism", ("tp1",)))
-        drafts = map(_draft, variant.settings.get("mtp", ("0",)))
+        drafts = map(draft_of, variant.settings.get("mtp", ("0",)))
         batches = map(int, variant.settings.get("batch", (self.engine.max_num_seqs,)))
         return [
             (VllmLevers(FORMS.get(form, form), tp, dp, kind, draft_len, disaggregated), batch)
@@ -138,18 +135,18 @@ class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
 
     def _bench(self, cache: Path) -> tuple[Bench, Checkpoint | None]:
         """What trials are measured with; the checkpoint where it is one that is made here."""
-        server, client = (Path(given) if given else None for given in (self.engine.server_python, self.engine.client_python))
+        server = Path(self.engine.server_python) if self.engine.server_python else None
         scored = bool(self.cfg.quality.lm_eval_tasks) and self.cfg.quality.kind != "none"
         scorer = find("lm-eval", cache / "tools").python if scored else None
         vllm = find("vllm", cache / "tools", python=server, variant=self.engine.platform)
-        aiperf = find("aiperf", cache / "tools", python=client)
+        client = self.client(cache)
         if not self._made_here():
-            return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), Path(self.cfg.model.checkpoint), scorer), None
+            return Bench(self.cfg, vllm.python, client, Path(self.cfg.model.checkpoint), scorer), None
         name = self.cfg.model.checkpoint
         made = find_checkpoint(name, cache / "checkpoints")
         if made is None:
             raise MachineError(f"checkpoint {name} has not been made on this machine", hint=f"frontier checkpoint make {name}")
-        return Bench(self.cfg, vllm.python, Aiperf(aiperf.python), made.path, scorer), made
+        return Bench(self.cfg, vllm.python, client, made.path, scorer), made
 
     def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
         """Start the servers of the trial one deployment after another, load them, and read the points off the raw request records."""
@@ -201,15 +198,3 @@ def _degrees(setting: str) -> tuple[int, int]:
     """
     match = _DEGREES.fullmatch(setting)
     return (int(match[1]), int(match[2] or 1)) if match else (1, 1)
-
-
-def _draft(setting: str) -> tuple[str, int]:
-    """Kind and length of a draft.
-
-    >>> _draft("0"), _draft("2"), _draft("ngram3")
-    (('none', 0), ('mtp', 2), ('ngram', 3))
-    """
-    match = _DRAFT.fullmatch(setting)
-    if match is None or int(match[2]) == 0:
-        return "none", 0
-    return match[1] or "mtp", int(match[2])

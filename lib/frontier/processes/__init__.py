@@ -11,7 +11,7 @@ guard finds descendants by the process tree and by the mark, so a process that l
 everything if the guard itself is killed until :meth:`Child.stop` is called. Windows is not supported.
 """
 
-from frontier.processes.child import Child, check_cores, start
+from frontier.processes.child import Child, check_cores, run_to_end, start
 from frontier.processes.trees import MARK
 
-__all__ = ["MARK", "Child", "check_cores", "start"]
+__all__ = ["MARK", "Child", "check_cores", "run_to_end", "start"]

@@ -204,3 +204,29 @@ def _close(pipe: IO[bytes] | None) -> None:
             pipe.close()
     except BrokenPipeError:
         return
+
+
+def run_to_end(command: Sequence[str | Path], what: str, *, log: Path, timeout_s: float) -> None:
+    """Run a command until it ends well.
+
+    Parameters
+    ----------
+    command : sequence of str or Path
+    what : str
+        What it is, for messages.
+    log : Path
+        Gets what it prints.
+    timeout_s : float, seconds
+
+    Raises
+    ------
+    RunError
+        If it fails or takes longer; with the log's last lines.
+    """
+    with start(command, log=log) as child:
+        code = child.wait(timeout_s)
+        tail = child.log_tail(8)
+    if code is None:
+        raise RunError(f"{what} did not end within {timeout_s:g} s; its log ends with:\n{tail}", origin=str(log))
+    if code:
+        raise RunError(f"{what} ended with code {code}; its log ends with:\n{tail}", origin=str(log))
