@@ -55,7 +55,7 @@ def test_the_command_looks_at_this_machine(capsys: pytest.CaptureFixture[str], t
     code, out, err = run(capsys, "doctor", "--tools", str(tmp_path), "--json")
     document = json.loads(out)
     assert (code, err, document["schema"]) == (0, "", "frontier.machine/1")
-    assert document["tools"] == {"vllm": None, "aiperf": None, "lm-eval": None}
+    assert document["tools"] == {"vllm": None, "aiperf": None, "lm-eval": None, "modelopt": None}
     assert document["engines"]["fake"] == {"can_run": True, "reason": ""}
     assert not document["engines"]["vllm"]["can_run"]
     code, out, err = run(capsys, "doctor", "--tools", str(tmp_path))

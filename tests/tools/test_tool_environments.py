@@ -125,14 +125,14 @@ def test_no_room_on_the_disk(tmp_path: Path, pins: Path, monkeypatch: pytest.Mon
 
 
 def test_the_registry() -> None:
-    assert NAMES == ("vllm", "aiperf", "lm-eval")
+    assert NAMES == ("vllm", "aiperf", "lm-eval", "modelopt")
     assert recipe("vllm", "cpu").version() == "0.32.0"
     assert recipe("vllm", "cuda").version() == "0.26.0"
     assert not recipe("vllm", "cuda").tried
     assert recipe("aiperf").version() == "0.13.0"
     with pytest.raises(UsageError) as caught:
         recipe("ollama")
-    assert caught.value.hint == "one of: vllm, aiperf, lm-eval"
+    assert caught.value.hint == "one of: vllm, aiperf, lm-eval, modelopt"
     with pytest.raises(UsageError):
         recipe("vllm")
 
