@@ -22,7 +22,7 @@ measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine'
 
 test: $(VENV)/dev.stamp lint tools  ## run everything that is tested; what measures a live server comes last, alone on the machine
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not live" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m live tests/live tests/load/test_load_aiperf.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m live tests $(PYTEST_ARGS)
 
 tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
 	$(BIN)/frontier doctor --install vllm --install aiperf

@@ -4,7 +4,7 @@
 
 Two points tables of one experiment, each of a run of its own (`sweep.repetition`), are attributed anew and compared lever by lever: the ratio of the
 two shares, with an interval from both (half widths of their logs in quadrature). Intervals of A/A runs (`design.baseline_only=true`) should hold 1x.
-One table alone is attributed and shown. A/A tables are by default those in ``artifacts/published/pocket_cpu``.
+One table alone is attributed and shown. A/A tables are by default those kept with the experiment, ``artifacts/published/EXPERIMENT/aa_*.parquet``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from frontier.attribute import attribute_run
 from frontier.config import compose
 from frontier.records import read_points
 
-RECORD = Path(__file__).parents[1] / "artifacts" / "published" / "pocket_cpu"
+RECORDS = Path(__file__).parents[1] / "artifacts" / "published"
 Share = tuple[str, float, float, float]  # title, ratio, ends of its interval
 
 
@@ -67,12 +67,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks/measured_again.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--experiment", default="pocket_cpu")
-    parser.add_argument("--aa", nargs="*", type=Path, default=sorted(RECORD.glob("aa_*.parquet")))
+    parser.add_argument("--aa", nargs="*", type=Path, help="tables of A/A runs of the experiment")
     chosen = parser.parse_args()
     if len(chosen.tables) > 2:
         parser.error(f"one table is shown or two are compared, got {len(chosen.tables)}")
     first, second = ([*(shares(table, chosen.experiment, []) for table in chosen.tables), []])[:2]
-    nothing = {table.stem: shares(table, "pocket_cpu_quick", ["design.baseline_only=true"]) for table in chosen.aa}
+    kept = sorted((RECORDS / chosen.experiment).glob("aa_*.parquet")) if chosen.aa is None else chosen.aa
+    nothing = {table.stem: shares(table, chosen.experiment, ["design.baseline_only=true"]) for table in kept}
     sys.stdout.write(report(first, second, nothing))
     return 0 if not second or all(agrees for *_, agrees in agreement(first, second)) else 1
 

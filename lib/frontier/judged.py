@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from frontier.engines.gate import gate_of
+from frontier.files import read_json
 from frontier.plan import Part
 from frontier.quality import OUTPUT, SCORES, JudgedVariant, Quality, Score, judge, quality_columns, quality_document, read_scores
+from frontier.records import KEPT
 from frontier.schema import Config
-from frontier.store import KEPT, RunFolder, read_json
+from frontier.store import RunFolder
 
 BASELINE = "baseline"
 

@@ -296,7 +296,11 @@ def _design(kind: str, levers: Sequence[str]) -> list[frozenset[str]]:
 def _variant(cfg: Config, engine: Engine, levers: Sequence[str], targets: frozenset[str]) -> Variant:
     levels = {lever: "target" if lever in targets else "baseline" for lever in levers}
     chosen = {lever: "baseline" if cfg.design.baseline_only else level for lever, level in levels.items()}
-    settings = {lever: tuple(str(value) for value in getattr(cfg.lever[lever], level)) for lever, level in chosen.items()}
+    settings: dict[str, tuple[str, ...]] = {}
+    for lever, level in chosen.items():
+        after = cfg.lever[lever].after
+        if not after or level == "target":  # a further step stands in for the lever before it, or is not taken
+            settings[after or lever] = tuple(str(value) for value in getattr(cfg.lever[lever], level))
     return Variant(levels, settings, engine.infeasible(Variant(levels, settings)))
 
 

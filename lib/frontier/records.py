@@ -19,6 +19,7 @@ from frontier.errors import PointsError, UsageError
 EVIDENCE = ("measured", "published", "predicted", "simulated")
 METRICS = {"total": "total_tput_tok_s_gpu", "output": "output_tput_tok_s_gpu"}
 INTERACTIVITY = "interactivity_tok_s_user"
+KEPT = "kept"  # what a trial that takes long has finished so far: points with their raw records, and logs of its launches
 BELOW_GATE = "below_quality_gate"  # flag of rows whose output is not the model's any more: measured, shown, and left out of every frontier
 
 _STR, _INT, _FLOAT, _BOOL = "string", "Int64", "float64", "boolean"

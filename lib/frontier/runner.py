@@ -24,10 +24,11 @@ from nbclient.exceptions import DeadKernelError
 from frontier import config
 from frontier.engines import get_engine
 from frontier.errors import ConfigError, ConfigErrors, RunError
+from frontier.files import read_json, write_text
 from frontier.plan import Plan, artifacts_folder, cache_folder, make_plan, root, run_files
 from frontier.progress import Progress
 from frontier.schema import Config
-from frontier.store import RunFolder, Store, read_json, write_text
+from frontier.store import RunFolder, Store
 
 # Notebook -> the file in the run's folder that it makes.
 BUILDING = {"10_build_engine": "engines.json"}  # before them, where the engine is one that is built
@@ -119,7 +120,7 @@ def run_experiment(
     found = store.find_identity(plan.identity)
     if found is None or not found.measured():
         for part in plan.parts:
-            get_engine(cfg, part.part).check_machine(cache_folder(cfg))
+            get_engine(cfg, part.part).check_machine(cache_folder(cfg), [variant for variant in part.variants if not variant.infeasible])
     run = store.open_or_create(plan.name, plan.to_dict(), lambda: run_files(cfg))
     if run.manifest is not None:
         return RunResult(run, str(run.manifest["status"]), (), reused=True)

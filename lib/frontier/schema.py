@@ -93,6 +93,7 @@ class WorkloadConfig(Sealable):
     isl_tokens: int = MISSING
     osl_tokens: int = MISSING
     mean_length_fraction: float = 1.0  # mean length over nominal length
+    prompts: str = ""  # file of text to cut prompts from; empty: the checkpoint's held-out text, else random words
 
 
 @dataclass
@@ -135,7 +136,10 @@ class EngineConfig(Sealable):
     gpus: int = 0  # that a deployment holds; 0: a node's
     # trtllm
     release: str = "1.2.1"
+    releases: dict[str, str] = field(default_factory=dict)  # release -> interpreter of its environment, where the lever version has several
+    images: dict[str, str] = field(default_factory=dict)  # release -> container image, for the record
     serialized: bool = False  # also build a TensorRT engine, which releases up to 1.2 have
+    offline: list[int] = field(default_factory=list)  # concurrencies at which trtllm-bench is run too, for comparison
     layout: str = ""  # of a worker where no lever sets it, like tp4 or dep8; empty: tensor parallel over a node
     image: str = ""  # container image that it runs in, for the record
     max_num_tokens: int = 0  # of one step; 0: what workload and drafts need
@@ -150,7 +154,7 @@ class EngineConfig(Sealable):
     context_layout: str = ""  # of a prefill worker; empty: half of the variant's
     generation_layout: str = ""  # of a decode worker; empty: half of the variant's
     context_batch_size: int = 8
-    launcher: list[str] = field(default_factory=lambda: ["srun", "--mpi=pmix"])  # before a worker that spans nodes
+    launcher: list[str] = field(default_factory=lambda: ["srun", "--mpi=pmix", "--overlap"])  # before workers of a deployment that spans nodes
     worker: dict[str, str] = field(default_factory=dict)  # further keys of every worker's file: dotted key -> value as YAML
     server: dict[str, str] = field(default_factory=dict)  # further keys of the front end's file
 
@@ -160,7 +164,7 @@ class LeverConfig(Sealable):
     """A choice with a baseline and a target level.
 
     A level is a list of settings; the frontier of a level is the frontier of all its settings. ``unlocked`` adds the target's settings
-    to the baseline's, ``forced`` replaces them.
+    to the baseline's, ``forced`` replaces them. A lever that comes ``after`` another takes a third level of the same thing: BF16, FP8, NVFP4.
     """
 
     column: str = MISSING  # column of the points table that tells the levels apart
@@ -168,6 +172,7 @@ class LeverConfig(Sealable):
     target: list[str] = MISSING
     mode: str = "unlocked"  # unlocked | forced
     title: str = ""
+    after: str = ""  # a further step of this lever: it takes its place once it is at target; ladders only
     accepted_drafts: dict[int, float] = field(default_factory=dict)  # mtp: mean accepted drafts by draft length
     source: str = ""  # where levels or assumptions come from
 

@@ -18,8 +18,10 @@ from frontier import config
 from frontier.attribute import attribute_run
 from frontier.bounds import run_bound
 from frontier.engines import get_engine
+from frontier.engines.offline import offline_document
 from frontier.errors import RunError
 from frontier.evidence.residuals import ResidualModel, model_error_document
+from frontier.files import read_json, write_atomic, write_json
 from frontier.judged import judge_run, with_quality
 from frontier.load import client_note
 from frontier.pareto import Frontier
@@ -30,7 +32,7 @@ from frontier.report import claim_rows, write_report
 from frontier.rulebook import deviation_notes, endpoints_document
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
-from frontier.store import RunFolder, Store, read_json, write_atomic, write_json
+from frontier.store import RunFolder, Store
 
 POINTS = {"main": "points.parquet", "companion": "companion_points.parquet"}
 MEASURE_WAIT_S = 60.0  # an interrupted run's workers notice within seconds that they are orphans
@@ -231,6 +233,9 @@ class Session:
                     table = normalize_points(with_quality(table, judged[1]), origin="the run's points and its quality gate")
                 if part.part == "main":
                     self._keep_bound(part, table)
+                    offline = offline_document([self.run.trial_folder(trial.digest) for trial in part.trials])
+                    if offline is not None:
+                        write_json(self.run.path / "offline.json", offline)
                     if self.cfg.sweep.kind == "mlperf_endpoints" and part.evidence == "measured":
                         write_json(self.run.path / "endpoints.json", endpoints_document(table, self.cfg))
                 write_atomic(self.run.path / POINTS[part.part], lambda temporary, table=table: write_points(table, temporary))  # type: ignore[misc]

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -26,63 +25,12 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from frontier.errors import RunError
+from frontier.files import TEMPORARY, read_json, write_atomic, write_json, write_text
 from frontier.provenance import sha256_file
-from frontier.records import Manifest, Trial, read_points, write_points
+from frontier.records import KEPT, Manifest, Trial, read_points, write_points
 
 TRIAL_FILES = ("points.parquet", "resolved.json", "log.txt", "error.txt", "trial.json")
-KEPT = "kept"  # what a trial that takes long has finished so far: points with their raw records, and logs of its launches
 RUN_ID = re.compile(r"^(?P<utc>\d{8}T\d{6}Z)-(?P<name>.+)-(?P<digest8>[0-9a-f]{8})$")
-TEMPORARY = ".tmp-"
-
-
-def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to the disk, and rename it.
-
-    Raises
-    ------
-    RunError
-        If the disk is full or the folder cannot be written.
-    """
-    # The suffix stays at the end: writers choose the format by it.
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as cause:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"cannot write {path.name}: {cause.strerror or cause}",
-            origin=str(path.parent),
-            hint="free space or choose another folder with paths.artifacts_dir=...",
-        ) from cause
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON document atomically; NaN is refused, undefined is null."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The document in a JSON file.
-
-    Raises
-    ------
-    RunError
-        If it is missing or broken.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise RunError(f"cannot read {path.name}: {cause}", origin=str(path.parent)) from cause
-
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import struct
 import sys
 import threading
@@ -158,3 +160,26 @@ def test_the_build_command_is_one_of_the_releases_that_have_it() -> None:
     entries = [each["flags"] for name in ("trtllm-bench", "trtllm-bench build") for each in known[name][0]["flags"]]
     flags = {word for names in entries for each in names for word in each.split("/")}
     assert {word for word in command if word.startswith("--")} <= flags
+
+
+def test_a_full_disk_stops_a_build_and_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = checkpoint(tmp_path / "model"), tmp_path / "cache"
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("frontier.builds.engine.os.fsync", full)
+        with pytest.raises(RunError, match="cannot write the engine: No space left on device") as caught:
+            build(folder, cache)
+    assert "free space" in str(caught.value.hint)
+    assert [file.name for file in cache.iterdir() if not file.name.endswith(".lock")] == []
+    assert not build(folder, cache).reused
+
+
+def test_a_builder_that_meets_a_full_disk_is_told_by_its_last_words(tmp_path: Path) -> None:
+    folder, cache = checkpoint(tmp_path / "model"), tmp_path / "cache"
+    script = "import sys; open(sys.argv[1] + '/rank0.engine', 'wb').write(b'half'); sys.exit('OSError: [Errno 28] No space left on device')"
+    with pytest.raises(RunError, match=r"(?s)the build ended with code 1.*No space left on device"):
+        build(folder, cache, serialize=[sys.executable, "-c", script, "{engine}"])
+    assert list(cache.rglob("*.engine")) == []

@@ -8,11 +8,12 @@ import pytest
 from doc_pages import ROOT
 
 from frontier.config import compose
+from frontier.files import read_json
 from frontier.plan import make_plan, run_files
 from frontier.records import read_points
 from frontier.session import Session
 from frontier.shift import account
-from frontier.store import Store, read_json
+from frontier.store import Store
 
 
 @pytest.fixture(scope="session")

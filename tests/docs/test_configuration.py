@@ -22,7 +22,8 @@ HEADINGS: dict[str, Any] = {"Experiment": Config, "claim": ClaimConfig, "lever":
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 MAPPINGS = {
     "lever": "levers by name", "systems": "systems by name", "effects": "lever to number", "accepted_drafts": "draft length to number",
-    "checkpoints": "form to text", "urls": "variant to text", "worker": "key to text", "server": "key to text",
+    "checkpoints": "form to text", "urls": "variant to text", "releases": "release to text", "images": "release to text",
+    "worker": "key to text", "server": "key to text",
 }  # fmt: skip
 
 

@@ -33,6 +33,8 @@ TOKENIZER = {
     "model": {"type": "WordLevel", "vocab": {**{f"w{n}": n for n in range(512)}, "[UNK]": 512}, "unk_token": "[UNK]"},
 }  # fmt: skip
 
+TEXT = " ".join(f"w{(7 * n) % 512}" for n in range(4096))  # to cut prompts from
+
 
 def standin_tools(
     folder: Path, *, step_ms: float = 2.0, mtp: float = 0.7, extra: dict[str, list[str]] | None = None, loads: str = "[1,4]"
@@ -46,6 +48,7 @@ def standin_tools(
     model.mkdir(exist_ok=True)
     (model / "tokenizer.json").write_text(json.dumps(TOKENIZER))
     (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    (model / "heldout.jsonl").write_text(json.dumps({"text": TEXT}) + "\n")
     server, client = folder / "server-python", folder / "client-python"
     python = sys.executable
     server.write_text(

@@ -13,8 +13,8 @@ from frontier.judged import judge_run, with_quality
 from frontier.plan import make_plan
 from frontier.quality import OUTPUT, Quality
 from frontier.quality.texts import token_digest
-from frontier.records import below_gate
-from frontier.store import KEPT, RunFolder
+from frontier.records import KEPT, below_gate
+from frontier.store import RunFolder
 
 CFG = config.compose("pocket_cpu_quick", ["quality.output_tokens=4", "quality.documents=4"])
 PLAN = make_plan(CFG)

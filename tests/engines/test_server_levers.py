@@ -7,6 +7,7 @@ import pytest
 from frontier import config
 from frontier.engines import get_engine
 from frontier.engines.vllm import VllmEngine
+from frontier.errors import ConfigError
 from frontier.plan import make_plan
 
 
@@ -94,3 +95,21 @@ def test_another_repetition_is_another_measurement() -> None:
 def test_more_launches_keep_those_that_are_there() -> None:
     few, many = (make_plan(config.compose("pocket_cpu_quick", [f"sweep.replicates={n}"])) for n in (2, 3))
     assert {trial.digest for trial in few.main.trials} < {trial.digest for trial in many.main.trials}
+
+
+def test_a_lever_that_the_engine_does_not_vary_is_refused() -> None:
+    with pytest.raises(ConfigError, match="engine=vllm does not vary kv_precision: it varies precision, parallelism"):
+        _engine("lever=[kv_precision]", "lever.kv_precision.baseline=[bf16]", "lever.kv_precision.target=[fp8]")
+
+
+def test_an_adaptive_sweep_follows_one_server_setting() -> None:
+    changed = ["sweep=adaptive", "lever.parallelism.mode=unlocked"]
+    plan = make_plan(config.compose("pocket_cpu", changed))
+    several = [variant.infeasible for variant in plan.main.variants if "parallelism" in variant.name]
+    assert all("follows one server setting per variant, this has 2" in reason for reason in several)
+    assert not next(variant for variant in plan.main.variants if variant.name == "baseline").infeasible
+
+
+def test_a_parallelism_that_is_no_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="parallelism must be named like tp2 or tp1dp2, got '2 way'"):
+        make_plan(config.compose("pocket_cpu", ["lever.parallelism.target=['2 way']"]))

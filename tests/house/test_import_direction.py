@@ -11,7 +11,7 @@ LIB = Path(__file__).parents[2] / "lib" / "frontier"
 # Level of every module or folder directly under the package; a new one is placed here on purpose.
 LEVELS = {
     "__init__": 0, "errors": 0, "units": 0,
-    "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1, "processes": 1, "tools": 1,
+    "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1, "processes": 1, "files": 1, "tools": 1,
     "schema": 2, "claim_schema": 2, "config": 2, "snapshots": 2, "shift_record": 2, "provenance": 2, "changelog": 2,
     "builds": 2, "calibration": 2, "checkpoints": 2, "drive": 2, "load": 2, "quality": 2, "serving": 2, "telemetry": 2,
     "evidence": 3, "findings": 3, "engines": 3, "store": 3,

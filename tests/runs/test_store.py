@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from frontier.errors import RunError
+from frontier.files import read_json, write_json, write_text
 from frontier.provenance import sha256_file
 from frontier.schema import Config
 from frontier.session import Session
-from frontier.store import Store, read_json, write_json, write_text
+from frontier.store import Store
 
 Opened = Callable[[Config], Session]
 Small = Callable[..., Config]

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import socket
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from standin_deployments import standin_server, standins
 
 from frontier.errors import RunError
-from frontier.serving import launch, running
+from frontier.serving import ServerSpec, launch, running
 
 PYTHON = Path("/unused")
 
@@ -114,6 +115,17 @@ def test_a_server_that_never_listens_is_late(tmp_path: Path) -> None:
         launch(standins(standin_server("server", "--start-delay-s", "600")), tmp_path, PYTHON, ready_timeout_s=1.0),
     ):
         pytest.fail("it is not ready")
+
+
+def test_while_it_starts_the_last_line_of_its_log_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SAY_EVERY_S", 0.2)
+    script = "import sys, time; print('loading weights: 12 of 96'); sys.stdout.flush(); time.sleep(60)"
+    slow = ServerSpec("server", (sys.executable, "-c", script))
+    said: list[str] = []
+    with pytest.raises(RunError, match="was not ready after"), launch(standins(slow), tmp_path, PYTHON, ready_timeout_s=2.0, on_wait=said.append):
+        pytest.fail("it is not ready")
+    assert said[-1].startswith("waiting for server: ")
+    assert said[-1].endswith("; server: loading weights: 12 of 96")
 
 
 def test_health_alone_is_not_ready(tmp_path: Path) -> None:

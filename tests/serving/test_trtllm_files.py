@@ -197,8 +197,21 @@ def test_devices_and_environment_of_a_disaggregated_deployment() -> None:
 def test_a_worker_wider_than_a_node_is_started_over_nodes() -> None:
     spec = trtllm_deployment(TrtllmLevers("nvfp4", Layout.parse("dep16")), knobs(gpus_per_node=4))
     command = " ".join(spec.servers[0].command)
-    assert command.startswith("srun --mpi=pmix --nodes 4 --ntasks 16 --ntasks-per-node 4 trtllm-llmapi-launch {bin}/trtllm-serve ")
+    placed = "--nodes 4 --ntasks 16 --ntasks-per-node 4 --nodelist {nodes}"
+    assert command.startswith(f"srun --mpi=pmix --overlap {placed} {{bin}}/trtllm-llmapi-launch {{bin}}/trtllm-serve ")
+    assert (spec.servers[0].nodes, spec.nodes) == ((0, 1, 2, 3), 4)
     assert spec.devices == 16
+
+
+def test_no_worker_lies_across_the_border_of_two_nodes() -> None:
+    levers = TrtllmLevers("nvfp4", Layout(8), disaggregated=True)
+    spec = trtllm_deployment(levers, knobs(gpus_per_node=4, context_layout=Layout(3), context_workers=2, generation_layout=Layout(4)))
+    assert [(server.name, server.nodes, server.env["CUDA_VISIBLE_DEVICES"]) for server in spec.servers] == [
+        ("prefill0", (0,), "0,1,2"), ("prefill1", (1,), "0,1,2"), ("decode0", (2,), "0,1,2,3"),
+    ]  # fmt: skip
+    assert (spec.devices, spec.nodes) == (10, 3)
+    assert spec.router is not None
+    assert "{host:decode0}:{port:decode0}" in spec.router.files["front.yaml"]
 
 
 def test_ports_are_numbers_in_the_front_ends_file() -> None:
@@ -206,7 +219,8 @@ def test_ports_are_numbers_in_the_front_ends_file() -> None:
     assert front is not None
     assert "port: {port}\n" in front.files["front.yaml"]
     document = front_document(TrtllmLevers("nvfp4", Layout(8), disaggregated=True), knobs(generation_workers=2))
-    assert document["generation_servers"] == {"num_instances": 2, "urls": ["127.0.0.1:{port:decode0}", "127.0.0.1:{port:decode1}"]}
+    urls = ["{host:decode0}:{port:decode0}", "{host:decode1}:{port:decode1}"]  # three workers of four GPUs are on two nodes
+    assert document["generation_servers"] == {"num_instances": 2, "urls": urls}
 
 
 @pytest.mark.parametrize("text", ["0.17.0", "1.4", "latest", "1.3.0rc"])

@@ -127,7 +127,7 @@ class Server:
         if path == "/health":
             return "text/plain", ""
         if path == "/version":
-            return "application/json", json.dumps({"version": "standin-1"})
+            return "application/json", json.dumps({"version": options.version})
         if path == "/v1/models":
             card = {"id": options.model, "object": "model", "created": 0, "owned_by": "standin", "max_model_len": options.max_model_len}
             return "application/json", json.dumps({"object": "list", "data": [card]})
@@ -305,6 +305,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--acceptance", type=float, default=0.5, help="chance of each draft after an accepted one")
     add("--eos-after", type=int, default=0, help="answers without ignore_eos stop after this many tokens; 0: never")
     add("--seed", type=int, default=0)
+    add("--version", default="standin-1", help="what it says of itself")
     add("--start-delay-s", type=float, default=0.0, help="nothing listens before")
     add("--fail-start", choices=["none", *LAST_WORDS], default="none", help="print what an engine prints then, and exit 1")
     add("--ignore-term", action="store_true")

@@ -71,6 +71,7 @@ def worker(argv: list[str]) -> None:
     options = [
         "--host", given.host, "--port", given.port, "--model", Path(given.model).name, "--ttft-ms", "4", "--tpot-ms", f"{step:.3f}",
         "--tpot-per-running-ms", f"{step / 20:.3f}", "--slots", str(document["max_batch_size"]), "--seed", str(os.getpid()), "--jitter", "0.02",
+        "--version", os.environ.get("STANDIN_RELEASE", "1.2.1"),
     ]  # fmt: skip
     options += ["--draft-len", str(length)] if length else []
     file = Path(os.environ.get("STANDIN_TRTLLM", given.model)) / "standin.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frontier.errors import MachineError, RunError, UsageError
-from frontier.tools import NAMES, find, install, recipe, recipes
+from frontier.tools import NAMES, distribution_version, find, install, recipe, recipes
 from frontier.tools.environments import COMPLETE, home
 from frontier.tools.recipes import RECIPES, Recipe
 
@@ -143,3 +143,9 @@ def test_every_pin_is_exact_and_portable(each: Recipe) -> None:
     assert lines == sorted(set(lines), key=str.lower)
     assert all(line.count("==") == 1 and "+" not in line and "@" not in line for line in lines), lines
     assert not {line.split("==")[0] for line in lines} & set(each.remove)
+
+
+def test_a_version_is_asked_of_an_environment_without_importing_anything() -> None:
+    assert distribution_version(Path(sys.executable), "pytest") == pytest.__version__
+    assert distribution_version(Path(sys.executable), "no-such-distribution") == ""
+    assert distribution_version(Path("/nowhere/python"), "pytest") == ""

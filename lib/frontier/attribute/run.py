@@ -83,7 +83,7 @@ def _attribute(
         residuals=residuals,
         infeasible=infeasible,
         missing=missing,
-        groups=GROUPS,
+        groups={group: (*names, *(name for name, lever in cfg.lever.items() if lever.after in names)) for group, names in GROUPS.items()},
         contrasts=contrasts,
         resamples=cfg.design.resamples,
         confidence=cfg.design.confidence,

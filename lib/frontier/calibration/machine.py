@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from frontier.calibration.document import Calibration, read_calibration
 from frontier.calibration.measure import calibrate
 from frontier.calibration.shapes import KNOWN, REFERENCE, ModelShape, read_shape
 from frontier.errors import ConfigError, FrontierError, MachineError, RunError
+from frontier.files import write_text
 
 FOLDER = "calibrations"
 
@@ -38,17 +38,7 @@ def keep(calibration: Calibration, artifacts: Path) -> Path:
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     file = Path(artifacts) / FOLDER / f"{stamp}-{calibration.fingerprint()['machine'][:8]}.json"
-    temporary = file.with_name(f".tmp-{os.getpid()}-{file.name}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(calibration.to_dict(), stream, indent=1, sort_keys=True)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except OSError as cause:
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"cannot write {file.name}: {cause.strerror or cause}", origin=str(file.parent), hint="another artifacts_dir") from cause
+    write_text(file, json.dumps(calibration.to_dict(), indent=1, sort_keys=True))
     return file
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from frontier.errors import RunError
+from frontier.files import TEMPORARY, write_json
 from frontier.report.audit import write_audit
-from frontier.store import TEMPORARY, write_json
 
 AUDITS = "audits"
 

@@ -36,14 +36,15 @@ class Context:
         return None
 
     def settings(self, lever: str, level: str, default: str) -> list[str]:
-        """Settings in play with a lever at a level: target adds to baseline when unlocked; ``default`` without the lever."""
+        """Settings in play with a lever at a level, further steps included: target adds to baseline when unlocked; ``default`` without the lever."""
         if lever not in self.cfg.lever:
             return [default]
         config = self.cfg.lever[lever]
         if level == "baseline":
             return list(config.baseline)
         before = [] if config.mode == "forced" else list(config.baseline)
-        return before + [item for item in config.target if item not in before]
+        further = [item for step in self.cfg.lever.values() if step.after == lever for item in step.target]
+        return before + [item for item in dict.fromkeys([*config.target, *further]) if item not in before]
 
     def systems(self, level: str) -> list[HardwareConfig]:
         """Systems in play with the hardware lever at a level."""

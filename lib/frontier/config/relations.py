@@ -46,6 +46,7 @@ def _levers(context: Context, wrong: Collection[str]) -> Iterator[ConfigError]:
         if not new and not lost and key not in wrong:
             message = f"{key} equals the baseline or adds nothing to it ({', '.join(lever.target)}): the lever changes nothing"
             yield context.problem(message, key, f"{key}=[...] with another setting")
+        yield from _further_step(context, name)
     hardware = cfg.lever.get("hardware")
     if hardware is not None and hardware.baseline and cfg.hardware.name not in hardware.baseline:
         listed = ", ".join(hardware.baseline)
@@ -62,6 +63,25 @@ def _levers(context: Context, wrong: Collection[str]) -> Iterator[ConfigError]:
                 key = f"{group}.fail_cells"
                 message = f"{key} names variants, levers at target joined by +, got {cell!r}"
                 yield context.problem(message, key, f"baseline, or some of: {', '.join(known)}")
+
+
+def _further_step(context: Context, name: str) -> Iterator[ConfigError]:
+    """A further step of a lever that is not there, comes later, ends elsewhere, or stands in a design that is no ladder."""
+    cfg, lever = context.cfg, context.cfg.lever[name]
+    if not lever.after:
+        return
+    before = list(cfg.lever)[: list(cfg.lever).index(name)]
+    if lever.after not in before or cfg.lever[lever.after].after:
+        message = f"lever.{name} is a further step of {lever.after}, which must come before it"
+        yield context.problem(message, f"lever.{name}", f"lever=[{lever.after},{name}]")
+        return
+    ends = cfg.lever[lever.after].target
+    if list(lever.baseline) != list(ends):
+        message = f"lever.{name}.baseline must be where lever.{lever.after} ends ({', '.join(ends)}), got {', '.join(lever.baseline)}"
+        yield context.problem(message, f"lever.{name}.baseline", f"lever.{name}.baseline=[{','.join(ends)}]")
+    if cfg.design.kind != "ladder":
+        message = f"lever.{name} is a further step of {lever.after}: without that step it means nothing, so only a ladder can hold it"
+        yield context.problem(message, "design.kind", "design=ladder")
 
 
 def _companion(context: Context) -> Iterator[ConfigError]:

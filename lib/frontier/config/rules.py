@@ -76,6 +76,7 @@ _ENGINE = {
     "max_num_tokens": at_least(0, "tokens"),
     "free_gpu_memory_fraction": _FRACTION,
     "stream_interval": at_least(1, "token"),
+    "offline": each(at_least(1, "request"), empty=True),
     "forced_acceptance": at_least(0, "drafts"),
     "context_workers": at_least(1, "worker"),
     "generation_workers": at_least(1, "worker"),

@@ -26,9 +26,9 @@ def precision(context: Context) -> Iterator[ConfigError]:
     cfg = context.cfg
     default = cfg.model.precisions[0] if cfg.model.precisions else ""
     lever = cfg.lever.get("precision")
-    for level in _LEVELS if lever is not None else ():
-        key = f"lever.precision.{level}"
-        for form in getattr(lever, level):
+    for name, level in _precision_keys(context):
+        key = f"lever.{name}.{level}"
+        for form in getattr(cfg.lever[name], level):
             if form not in cfg.model.precisions:
                 message = f"{key}: {cfg.model.name} has no {form} checkpoint"
                 yield context.problem(message, key, f"one of: {', '.join(cfg.model.precisions)}")
@@ -47,6 +47,12 @@ def precision(context: Context) -> Iterator[ConfigError]:
         yield context.problem(message, "kv_precision", f"one of: {', '.join(cfg.model.kv_precisions)}")
 
 
+def _precision_keys(context: Context) -> list[tuple[str, str]]:
+    """Levers that set the precision, each with its levels."""
+    names = [name for name, lever in context.cfg.lever.items() if "precision" in (name, lever.after)]
+    return [(name, level) for name in names for level in _LEVELS]
+
+
 def _touched(context: Context) -> list[HardwareConfig]:
     """Every system of the experiment, once."""
     return list({system.name: system for level in _LEVELS for system in context.systems(level)}.values())
@@ -60,9 +66,9 @@ def _nowhere(context: Context, form: str) -> bool:
 def _out_of_reach(context: Context) -> Iterator[ConfigError]:
     """Settings of the precision lever that no system of the experiment computes."""
     systems = _touched(context)
-    for level in _LEVELS:
-        key = f"lever.precision.{level}"
-        for form in getattr(context.cfg.lever["precision"], level):
+    for name, level in _precision_keys(context):
+        key = f"lever.{name}.{level}"
+        for form in getattr(context.cfg.lever[name], level):
             if form in context.cfg.model.precisions and _nowhere(context, form):
                 names = ", ".join(system.title for system in systems)
                 reason = infeasible(form, systems[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Engine -> whether it starts a server, which needs to know exactly which checkpoint it loads.
 ENGINES: dict[str, bool] = {"predicted": False, "published": False, "fake": False, "vllm": True, "trtllm": True, "endpoint": False, "none": False}
-LEVERS = ("hardware", "precision", "parallelism", "mtp", "disaggregation", "batch", "version", "kv_precision", "moe_backend")
+LEVERS = ("hardware", "precision", "precision_2", "parallelism", "mtp", "disaggregation", "batch", "version", "kv_precision", "moe_backend")
 BACKENDS = ("trtllm", "vllm", "sglang")
 DATASETS = ("silicon_sample",)
 FORMATS = ("png", "svg")

@@ -167,7 +167,7 @@ class InOrder:
         """Nothing is served, so nothing is built."""
         return ()
 
-    def check_machine(self, cache: Path) -> None:
+    def check_machine(self, cache: Path, variants: Sequence[Variant] = ()) -> None:
         """Any machine will do."""
 
     def model_folder(self, cache: Path) -> Path | None:
@@ -249,8 +249,8 @@ class Engine(Protocol):
         """Trials with equal keys share data and run faster in one process."""
         ...
 
-    def check_machine(self, cache: Path) -> None:
-        """Raise a MachineError, naming what is missing and how to get it, if trials cannot run here."""
+    def check_machine(self, cache: Path, variants: Sequence[Variant] = ()) -> None:
+        """Raise a MachineError, naming what is missing and how to get it, if trials of these variants cannot run here."""
         ...
 
     def model_folder(self, cache: Path) -> Path | None:

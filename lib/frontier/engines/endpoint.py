@@ -78,9 +78,9 @@ class EndpointEngine(ServedEngine[str]):
         """Address and declared levers of the variant."""
         return [{"url": url, "declared": self.labels(variant)} for url in self.deployments(variant)]
 
-    def check_machine(self, cache: Path) -> None:
-        """Refuse to begin where the client, the model's tokenizer, the key or the baseline's server is missing."""
-        self._bench(cache)
+    def check_machine(self, cache: Path, variants: Sequence[Variant] = ()) -> None:
+        """Refuse to begin where the client, the model's tokenizer, text for drafts, the key or the baseline's server is missing."""
+        self.check_prompts(self._bench(cache).model, variants)
         key = key_of(self.engine.key_env)
         if self.engine.url:
             ask(self.engine.url, key)

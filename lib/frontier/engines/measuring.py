@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -21,12 +20,13 @@ from frontier.engines.driving import concurrencies, next_concurrency, planned_po
 from frontier.engines.gate import gate_of
 from frontier.engines.points import Cell, Watched, point_row
 from frontier.errors import FrontierError, RunError
+from frontier.files import write_atomic
 from frontier.load import Aiperf, Load, client_overhead, largest_difference, read_requests, recount, scrape, write_requests
 from frontier.quality import OUTPUT, SCORES, TEXTS, Quality, heldout_documents, lm_eval_command, run_lm_eval
 from frontier.quality import measure as measure_output
-from frontier.records import Trial
+from frontier.records import KEPT, Trial
 from frontier.schema import Config
-from frontier.serving import Cores, DeploymentSpec, Running, key_of, launch
+from frontier.serving import Cores, DeploymentSpec, Running, key_of, launch, nvml_indices
 from frontier.telemetry import Sampler, background_load, probe_machine
 
 ONE_CALL_S = 60.0  # shorter points share a call of the client, which costs seconds to start; longer ones are kept one by one
@@ -51,6 +51,8 @@ class Deployment:
         Columns of the points table that it decides.
     open : callable, optional
         Gives a server that somebody else runs, as a context manager; without it the servers of ``spec`` are started.
+    version : str
+        Of the engine that was asked for; empty: whichever answers.
     """
 
     number: int
@@ -58,6 +60,7 @@ class Deployment:
     cores: Cores
     labels: dict[str, Any]
     open: Callable[[], AbstractContextManager[Running]] | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Bench:
         RunError
             If a server or the client fails; points finished before are kept.
         """
-        launch_folder = _Kept(context.folder / "kept", deployment.number)
+        launch_folder = _Kept(context.folder / KEPT, deployment.number)
         wanted = self._next(trial, context, launch_folder)
         if wanted is None:
             return launch_folder.points()
@@ -101,6 +104,7 @@ class Bench:
         quiet = background_load(cores.servers, WATCHED_S)
         probe = probe_machine(cores.servers)
         with deployment.open() if deployment.open else self._launched(deployment.spec, folder) as running:
+            _check_version(deployment.version, running)
             cell = Cell(
                 labels=deployment.labels,
                 launch_id=f"{trial.digest[:12]}-{folder.name}",
@@ -110,7 +114,7 @@ class Bench:
                 run_started_s=context.run_started_s,
                 engine_version=running.versions.get("engine", ""),
                 cores=cores,
-                gpus_held=tuple(range(deployment.spec.devices)) if deployment.spec.platform == "cuda" else (),
+                gpus_held=_seen_gpus(deployment.spec),
                 synthetic=bool(self.cfg.engine.synthetic_acceptance) or self.cfg.engine.forced_acceptance is not None,
                 before=quiet,
                 probe=probe,
@@ -184,7 +188,7 @@ class Bench:
             max_s=STARTUP_S + sweep.warmup_s + len(wanted) * (sweep.settle_s + window_s) * 2,
             seed=sweep.order_seed,
             salt=f"{trial.digest[:12]}/{folder.name}/{cell.launch_id}",
-            prompts_file=self._texts(),
+            prompts_file=self.texts(),
             key_env=self.cfg.engine.key_env,
         )
         failure: FrontierError | None = None
@@ -201,7 +205,7 @@ class Bench:
                 record = folder / "requests.parquet"
                 requests = read_requests(record) if record.exists() else pd.DataFrame()
         sampled = sampler.frame()
-        _write(folder.with_name(f"{folder.name}-telemetry.parquet"), lambda path: sampled.to_parquet(path, index=False))
+        write_atomic(folder.with_name(f"{folder.name}-telemetry.parquet"), lambda path: sampled.to_parquet(path, index=False))
         watched = Watched(sampled, counters.samples(), cpu, overhead, differences)
         unsteady = []
         for number, concurrency in enumerate(wanted):
@@ -235,10 +239,9 @@ class Bench:
             return died
         return error
 
-    def _texts(self) -> Path | None:
-        """Held-out text of the model to cut prompts from: drafts of random words are not accepted as those of text are."""
-        file = self.model / TEXTS
-        return file if file.exists() else None
+    def texts(self) -> Path | None:
+        """Text to cut prompts from: drafts of random words are not accepted as those of text are."""
+        return prompt_texts(self.cfg, self.model)
 
     def _ask_for_output(self, trial: Trial, context: TrialContext, running: Running, kept: _Kept) -> None:
         """What this launch puts out, for the quality gate: at the same instance that is measured, once per variant and twice for the baseline."""
@@ -250,10 +253,9 @@ class Bench:
         gate = gate_of(self.cfg)
         reference = None if context.reference is None else Quality.from_dict(json.loads(context.reference.read_text(encoding="utf-8")))
         documents = heldout_documents(self.model, gate)
-        prefill = f"http://127.0.0.1:{running.ports['prefill']}" if "prefill" in running.ports else ""
+        prefill = running.url_of("prefill") if "prefill" in running.ports else ""
         found = measure_output(running.url, running.spec.served_name, documents, gate, baseline=reference, prefill_url=prefill)
-        _write(kept.output, lambda path: path.write_text(json.dumps(found.to_dict()), encoding="utf-8"))
-
+        write_atomic(kept.output, lambda path: path.write_text(json.dumps(found.to_dict()), encoding="utf-8"))
 
     def _ask_for_scores(self, trial: Trial, running: Running, kept: _Kept, folder: Path) -> None:
         """Scores of lm-evaluation-harness, on the first launch of every variant."""
@@ -273,7 +275,7 @@ class Bench:
             own_tasks=quality.lm_eval_folder,
         )
         results = run_lm_eval(command, folder / "lm-eval", folder / "lm-eval.log")
-        _write(kept.scores, lambda path: shutil.copyfile(results, path))
+        write_atomic(kept.scores, lambda path: shutil.copyfile(results, path))
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,7 @@ class _Kept:
     def keep(self, row: dict[str, Any], requests: pd.DataFrame) -> None:
         name = f"{self.deployment}-{int(row['concurrency']):05d}.parquet"
         write_requests(requests, self.folder / f"requests-{name}")
-        _write(self.folder / f"point-{name}", lambda path: pd.DataFrame([row]).to_parquet(path, index=False))
+        write_atomic(self.folder / f"point-{name}", lambda path: pd.DataFrame([row]).to_parquet(path, index=False))
 
     def new_launch(self) -> Path:
         number = 1 + len(list(self.folder.glob(f"launch-{self.deployment}-*")))
@@ -307,15 +309,24 @@ class _Kept:
         return folder
 
 
+def prompt_texts(cfg: Config, model: Path) -> Path | None:
+    """File of text that prompts are cut from: the one that is named, else the checkpoint's held-out text; None where there is neither."""
+    named = Path(cfg.workload.prompts).expanduser() if cfg.workload.prompts else model / TEXTS
+    return named if cfg.workload.prompts or named.exists() else None
+
+
+def _seen_gpus(spec: DeploymentSpec) -> tuple[int, ...]:
+    """The GPUs whose power this machine's driver tells; none of a deployment that reaches to other nodes: a part of the power would be no power."""
+    return nvml_indices(spec.devices) if spec.platform == "cuda" and not spec.nodes else ()
+
+
+def _check_version(wanted: str, running: Running) -> None:
+    """Refuse a server of another release than the one its files were written for."""
+    found = running.versions.get("engine", "")
+    if wanted and found and found != wanted:
+        raise RunError(f"the server says it is release {found}, its files were written for {wanted}", hint=f"engine.release={found}")
+
+
 def _say(line: str) -> None:
     """Into the trial's log."""
     sys.stderr.write(f"{line}\n")
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Under a temporary name, flushed, renamed: a file is whole or not there."""
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    write(temporary)
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)

@@ -16,10 +16,11 @@ from frontier.catalog import PRECISION_FORMS
 from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.folders import model_folder
 from frontier.engines.measuring import Bench, Deployment
-from frontier.engines.served import CODE, ServedEngine, draft_of
+from frontier.engines.offline import OfflineCheck
+from frontier.engines.served import CODE, StartedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
 from frontier.provenance import machine_identity
-from frontier.records import Trial, Variant
+from frontier.records import KEPT, Trial, Variant
 from frontier.serving import DeploymentSpec, allocate, usable
 from frontier.serving.trtllm import (
     Layout,
@@ -33,7 +34,7 @@ from frontier.serving.trtllm import (
     trtllm_refusals,
     worker_document,
 )
-from frontier.tools import recipe
+from frontier.tools import distribution_version, recipe
 
 SERVE = "trtllm-serve"
 SPEC = {"draft_target": "draft"}  # draft kinds as the points table names them; the others are called alike
@@ -50,29 +51,28 @@ class TrtllmSetting:
     kv_precision : str
     moe_backend : str
         Empty: what fits.
+    release : str
     """
 
     levers: TrtllmLevers
     batch: int
     kv_precision: str
     moe_backend: str
+    release: str
 
 
 @dataclass(frozen=True)
-class TrtllmEngine(ServedEngine[TrtllmSetting]):
+class TrtllmEngine(StartedEngine[TrtllmSetting]):
     """Points measured on TensorRT-LLM."""
 
     kind = "trtllm"
+    varies = ("precision", "parallelism", "mtp", "disaggregation", "batch", "kv_precision", "moe_backend", "version")
     builds = True
     code_packages = ("frontier.engines.trtllm", *CODE)
     launch_s = 900.0  # weights, autotuner, graphs: an assumption, not a measurement
 
-    def infeasible(self, variant: Variant) -> str:
-        """Why no deployment of the variant can run: the first reason of each."""
-        reasons = [self._refusal(setting) for setting in self.settings(variant)]
-        return "" if not all(reasons) else "; ".join(dict.fromkeys(reasons))
-
-    def _refusal(self, setting: TrtllmSetting) -> str:
+    def refusal(self, setting: TrtllmSetting) -> str:
+        """Why a setting cannot work with its release on the system of the experiment."""
         model, system = self.cfg.model, self.cfg.hardware
         try:
             knobs = self.knobs(setting)
@@ -90,16 +90,13 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
         batches = map(int, variant.settings.get("batch", (self.engine.max_num_seqs,)))
         caches = variant.settings.get("kv_precision", (self.cfg.kv_precision,))
         kernels = variant.settings.get("moe_backend", (self.engine.moe_backend,))
+        releases = variant.settings.get("version", (self.engine.release,))
         return [
-            TrtllmSetting(TrtllmLevers(form, shape, kind, draft_len, disaggregated), batch, cache, kernel)
-            for form, shape, (kind, draft_len), disaggregated, (batch, cache, kernel) in product(
-                plain.precisions, shapes, drafts, plain.disaggregated, product(batches, caches, kernels)
+            TrtllmSetting(TrtllmLevers(form, shape, kind, draft_len, disaggregated), *rest)
+            for form, shape, (kind, draft_len), disaggregated, rest in product(
+                plain.precisions, shapes, drafts, plain.disaggregated, product(batches, caches, kernels, releases)
             )
         ]
-
-    def deployments(self, variant: Variant) -> list[TrtllmSetting]:
-        """Those settings of a variant that can run."""
-        return [setting for setting in self.settings(variant) if not self._refusal(setting)]
 
     def checkpoint(self, form: str) -> str:
         """Folder or id of the model's checkpoint in a precision form.
@@ -122,7 +119,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
         """What the levers leave open."""
         engine = self.engine
         return TrtllmKnobs(
-            release=Release.parse(engine.release),
+            release=Release.parse(setting.release),
             model=self.checkpoint(setting.levers.precision_form),
             architecture=self.cfg.hardware.architecture,
             gpus_per_node=self.cfg.hardware.gpus_per_node,
@@ -169,12 +166,13 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
             folder = model_folder(knobs.model, self.cfg.model.revision)
             weights = read_weights(folder, levers.precision_form)
             workers = {role: worker_document(levers, knobs, role) for role in chosen}
-            decides = identity(weights, levers.precision_form, setting.kv_precision, str(knobs.release), self.engine.image, workers)
+            decides = identity(weights, levers.precision_form, setting.kv_precision, str(knobs.release), self._image(setting.release), workers)
             command: Sequence[str | Path] = ()
             if self.engine.serialized:
                 shape = next(iter(chosen.values()))[0]
                 step = step_tokens(levers, knobs, "server")
-                command = serialize_command(str(self._python().parent), knobs.model, str(folder), (shape.tp, shape.pp), setting.batch, step)
+                commands = str(self._python(setting.release).parent)
+                command = serialize_command(commands, knobs.model, str(folder), (shape.tp, shape.pp), setting.batch, step)
             found.append(build_engine(weights, knobs.model, decides, cache / "engines", serialize=command))
         return found
 
@@ -182,7 +180,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
         """Servers with their files, model, load and gate; release and image; the pinned client; the machine."""
         return {
             **self.load_inputs(),
-            "servers": [self.planned(setting).to_dict() for setting in self.deployments(variant)],
+            "servers": [{"release": setting.release, **self.planned(setting).to_dict()} for setting in self.deployments(variant)],
             "tools": {"aiperf": self.engine.client_python or recipe("aiperf").digest()},
             "machine": machine_identity(),
         }
@@ -191,24 +189,48 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
         """Files, command lines and environment of every server of the variant."""
         return [{"levers": asdict(setting.levers), **self.planned(setting).to_dict()} for setting in self.deployments(variant)]
 
-    def check_machine(self, cache: Path) -> None:
-        """Refuse to begin where the engine, the client or a checkpoint is missing, before anything is started."""
-        self._bench(cache, self.cfg.model.precisions[0])
+    def check_machine(self, cache: Path, variants: Sequence[Variant] = ()) -> None:
+        """Refuse to begin where an engine, the client, a checkpoint or a GPU is missing, before anything is started.
+
+        Raises
+        ------
+        MachineError
+            Naming what is missing; or where an environment has another release than files would be written for.
+        """
+        self.check_gpus(variants)
+        settings = [setting for variant in variants for setting in self.deployments(variant)]
+        for form, release in dict.fromkeys((one.levers.precision_form, one.release) for one in settings) or [self._plain]:
+            bench = self._bench(cache, form, release)
+            self.check_prompts(bench.model, variants)
+            python = bench.server_python
+            installed = distribution_version(python, "tensorrt_llm")
+            if installed not in ("", release):
+                message = f"{python} has TensorRT-LLM {installed}, files would be written for {release}"
+                raise MachineError(message, hint=f"engine.release={installed}")
+
+    @property
+    def _plain(self) -> tuple[str, str]:
+        return self.cfg.model.precisions[0], self.engine.release
 
     def model_folder(self, cache: Path) -> Path | None:
         """Folder of the checkpoint in its plain form."""
-        return self._bench(cache, self.cfg.model.precisions[0]).model
+        return self._bench(cache, *self._plain).model
 
-    def _bench(self, cache: Path, form: str) -> Bench:
-        return Bench(self.cfg, self._python(), self.client(cache), model_folder(self.checkpoint(form), self.cfg.model.revision), counted=False)
+    def _bench(self, cache: Path, form: str, release: str) -> Bench:
+        folder = model_folder(self.checkpoint(form), self.cfg.model.revision)
+        return Bench(self.cfg, self._python(release), self.client(cache), folder, counted=False)
 
-    def _python(self) -> Path:
-        """Interpreter beside which ``trtllm-serve`` stands."""
-        named = Path(self.engine.server_python) if self.engine.server_python else None
-        if named is not None:
-            if not (named.parent / SERVE).is_file():
+    def _python(self, release: str) -> Path:
+        """Interpreter beside which ``trtllm-serve`` of a release stands."""
+        known = self.engine.releases
+        if release != self.engine.release and release not in known:
+            hint = f"engine.releases={{{release}: PATH}}, the Python that has tensorrt_llm {release}"
+            raise MachineError(f"no environment is named for TensorRT-LLM {release}", hint=hint)
+        named = known.get(release, self.engine.server_python)
+        if named:
+            if not (Path(named).parent / SERVE).is_file():
                 raise MachineError(f"no {SERVE} beside {named}", hint="engine.server_python=PATH of the Python that has tensorrt_llm")
-            return named
+            return Path(named)
         found = shutil.which(SERVE)
         if found is None:
             raise MachineError(
@@ -216,13 +238,19 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
             )
         return Path(found).parent / "python3"
 
+    def _image(self, release: str) -> str:
+        return self.engine.images.get(release, self.engine.image if release == self.engine.release else "")
+
     def measure(self, trial: Trial, context: TrialContext) -> TrialResult:
         """Start the servers of the trial one deployment after another, load them, and read the points off the raw request records."""
         frames = []
         for number, setting in enumerate(self.deployments(trial.variant)):
-            bench = self._bench(context.cache, setting.levers.precision_form)
-            deployment = Deployment(number, self.planned(setting), allocate(0, usable()), self.labels(setting))
+            bench = self._bench(context.cache, setting.levers.precision_form, setting.release)
+            deployment = Deployment(number, self.planned(setting), allocate(0, usable()), self.labels(setting), version=setting.release)
             frames.append(bench.measure(trial, context, deployment))
+            if trial.replicate == 1 and self.engine.offline:
+                check = OfflineCheck(self.cfg, bench.server_python.parent, bench.model, bench.texts())
+                check.compare(setting.levers, self.knobs(setting), frames[-1], trial.variant.name, number, context.folder / KEPT)
         points = pd.concat(frames, ignore_index=True)
         return TrialResult(points, evaluated=len(points))
 
@@ -235,7 +263,7 @@ class TrtllmEngine(ServedEngine[TrtllmSetting]):
             "model": self.cfg.model.name,
             "hardware": self.cfg.hardware.hardware,
             "engine": self.kind,
-            "image": self.engine.image or None,
+            "image": self._image(setting.release) or None,
             "precision": PRECISION_FORMS[levers.precision_form][0],
             "kv_precision": setting.kv_precision,
             "moe_backend": setting.moe_backend or None,

@@ -16,8 +16,8 @@ from frontier.checkpoints import Checkpoint, load_spec, quantized
 from frontier.checkpoints import find as find_checkpoint
 from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.measuring import Bench, Deployment
-from frontier.engines.served import CODE, ServedEngine, draft_of
-from frontier.errors import MachineError
+from frontier.engines.served import CODE, StartedEngine, draft_of
+from frontier.errors import ConfigError, MachineError
 from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
@@ -31,19 +31,16 @@ _DEGREES = re.compile(r"tp(\d+)(?:dp(\d+))?")
 
 
 @dataclass(frozen=True)
-class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
+class VllmEngine(StartedEngine[tuple[VllmLevers, int]]):
     """Points measured on a live server."""
 
     kind = "vllm"
+    varies = ("precision", "parallelism", "mtp", "disaggregation", "batch")
     code_packages = ("frontier.engines.vllm", "frontier.checkpoints.quantized", *CODE)
 
-    def infeasible(self, variant: Variant) -> str:
-        """Why no deployment of the variant can run on this platform: the first reason of each."""
-        reasons = [self._refusal(levers, batch) for levers, batch in self.settings(variant)]
-        return "" if not all(reasons) else "; ".join(dict.fromkeys(reasons))
-
-    def _refusal(self, levers: VllmLevers, batch: int) -> str:
-        """Why a setting cannot work on the system of the experiment, wherever the plan is made."""
+    def refusal(self, setting: tuple[VllmLevers, int]) -> str:
+        """Why a setting cannot work on the system of the experiment."""
+        levers, batch = setting
         system = self.cfg.hardware
         return refusals(
             levers,
@@ -63,10 +60,6 @@ class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
             (VllmLevers(FORMS.get(form, form), tp, dp, kind, draft_len, disaggregated), batch)
             for form, (tp, dp), (kind, draft_len), disaggregated, batch in product(plain.precisions, degrees, drafts, plain.disaggregated, batches)
         ]
-
-    def deployments(self, variant: Variant) -> list[tuple[VllmLevers, int]]:
-        """Those settings of a variant that can run here."""
-        return [(levers, batch) for levers, batch in self.settings(variant) if not self._refusal(levers, batch)]
 
     def digest_inputs(self, variant: Variant) -> Mapping[str, Any]:
         """Server, model, load and gate; the pinned tools; the machine: measured elsewhere is another measurement."""
@@ -119,7 +112,7 @@ class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
         """The servers of a setting as planned, before a machine is known."""
         return self.spec(*setting, "")
 
-    def check_machine(self, cache: Path) -> None:
+    def check_machine(self, cache: Path, variants: Sequence[Variant] = ()) -> None:
         """Refuse to begin where a tool or the checkpoint is missing, before anything is started.
 
         Raises
@@ -127,7 +120,8 @@ class VllmEngine(ServedEngine[tuple[VllmLevers, int]]):
         MachineError
             Naming what is missing and the command that makes it.
         """
-        self._bench(cache)
+        self.check_gpus(variants)
+        self.check_prompts(self._bench(cache)[0].model, variants)
 
     def model_folder(self, cache: Path) -> Path | None:
         """Folder of the checkpoint, in its plain form."""
@@ -195,6 +189,13 @@ def _degrees(setting: str) -> tuple[int, int]:
 
     >>> _degrees("tp2"), _degrees("tp1dp2")
     ((2, 1), (1, 2))
+
+    Raises
+    ------
+    ConfigError
+        If it is no such name.
     """
     match = _DEGREES.fullmatch(setting)
-    return (int(match[1]), int(match[2] or 1)) if match else (1, 1)
+    if match is None:
+        raise ConfigError(f"parallelism must be named like tp2 or tp1dp2, got {setting!r}", origin="lever.parallelism")
+    return int(match[1]), int(match[2] or 1)

@@ -18,10 +18,11 @@ import pandas as pd
 
 from frontier.engines import Engine, TrialContext, get_engine
 from frontier.errors import FrontierError, RunError
+from frontier.files import read_json, write_json
 from frontier.quality import OUTPUT, Quality
-from frontier.records import Trial, normalize_points
+from frontier.records import KEPT, Trial, normalize_points
 from frontier.schema import Config
-from frontier.store import KEPT, RunFolder, read_json, write_json
+from frontier.store import RunFolder
 
 STOP_WAIT_S = 5.0
 

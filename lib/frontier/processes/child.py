@@ -206,7 +206,7 @@ def _close(pipe: IO[bytes] | None) -> None:
         return
 
 
-def run_to_end(command: Sequence[str | Path], what: str, *, log: Path, timeout_s: float) -> None:
+def run_to_end(command: Sequence[str | Path], what: str, *, log: Path, timeout_s: float, env: Mapping[str, str] | None = None) -> None:
     """Run a command until it ends well.
 
     Parameters
@@ -217,13 +217,15 @@ def run_to_end(command: Sequence[str | Path], what: str, *, log: Path, timeout_s
     log : Path
         Gets what it prints.
     timeout_s : float, seconds
+    env : mapping of str to str, optional
+        Added to this process's environment.
 
     Raises
     ------
     RunError
         If it fails or takes longer; with the log's last lines.
     """
-    with start(command, log=log) as child:
+    with start(command, log=log, env=None if env is None else {**os.environ, **env}) as child:
         code = child.wait(timeout_s)
         tail = child.log_tail(8)
     if code is None:

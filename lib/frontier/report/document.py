@@ -68,6 +68,7 @@ class Run:
     plan: Document | None
     environment: Document | None
     quality: Document | None = None
+    offline: Document | None = None
     bound: Document | None = None
 
 
@@ -189,6 +190,7 @@ def read_run(run_dir: Path) -> Run:
         environment=_optional(run_dir / "environment.json"),
         quality=_optional(run_dir / "quality.json"),
         bound=_optional(run_dir / "bound.json"),
+        offline=_optional(run_dir / "offline.json"),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frontier.errors import ConfigError, RunError
+from frontier.files import write_bytes
 from frontier.report import output, tables
 from frontier.report.answer import answer
 from frontier.report.beside import cells_summary, companion_view
@@ -21,6 +21,7 @@ from frontier.report.contrasts import contrasts
 from frontier.report.document import Document, Estimate, Run, estimate, evidence_kinds, lever_title, number, pair, part, read_run, rows
 from frontier.report.gallery import Picture, companion_pictures, pictures
 from frontier.report.key_numbers import headline_estimates, key_numbers
+from frontier.report.offline import checked_offline, offline_sentence, offline_table
 from frontier.report.style import ReportFigure, to_png, to_svg
 from frontier.report.svg import inline_svg
 from frontier.report.wording import METRIC_LONG, bias_sentence, evidence_long, glued, on_path, path_text, quantity, range_text, split_words
@@ -71,7 +72,7 @@ def write_report(run_dir: Path, *, out_dir: Path | None = None) -> Path:
             hint="write the new rendering beside it: write_report(run_dir, out_dir=...)",
         )
     for path, content in changed.items():
-        write_file(target / path, content)
+        write_bytes(target / path, content)
     return target / "report.html"
 
 
@@ -117,6 +118,8 @@ def render(run: Run, own: Sequence[Mapping[str, str]], beside: Sequence[Mapping[
         "quality_sentence": output.quality_sentence(run.quality),
         "quality_notes": output.quality_notes(run.quality),
         "scores": output.score_table(run.quality),
+        "offline": offline_table(checked_offline(run.offline)),
+        "offline_sentence": offline_sentence(run.offline),
         "left_out": tables.flat_table(("", part(run.model_error or {}, "left_out"))),
         "cells": tables.cells_table(document),
         "cells_summary": cells_summary(document),
@@ -193,14 +196,3 @@ def _formats(config: Document) -> list[str]:
     if strange:
         raise ConfigError(f"report.formats must be among {', '.join(FORMATS)}, got {', '.join(map(repr, strange))}", hint="report.formats=[png,svg]")
     return formats
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

@@ -2,6 +2,8 @@
 
 from frontier.serving.attached import Reported, ask, attached, contradictions, key_of
 from frontier.serving.cores import Cores, allocate, usable
+from frontier.serving.devices import check_devices, given_devices, held_devices, nvml_indices
+from frontier.serving.nodes import node_names
 from frontier.serving.refusals import CheckpointFacts, checkpoint_facts, refusals
 from frontier.serving.running import Running, launch
 from frontier.serving.scraping import acceptance_length, counters, difference
@@ -21,6 +23,7 @@ __all__ = [
     "allocate",
     "ask",
     "attached",
+    "check_devices",
     "checkpoint_facts",
     "command_line",
     "contradictions",
@@ -28,8 +31,12 @@ __all__ = [
     "deployment",
     "devices",
     "difference",
+    "given_devices",
+    "held_devices",
     "key_of",
     "launch",
+    "node_names",
+    "nvml_indices",
     "refusals",
     "usable",
 ]

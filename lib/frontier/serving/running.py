@@ -12,21 +12,39 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontier.errors import RunError
 from frontier.processes import Child, start
+from frontier.serving.devices import DEVICES, held_devices
 from frontier.serving.failures import cause
+from frontier.serving.nodes import node_names
 from frontier.serving.scraping import added, counters
-from frontier.serving.spec import BIN, FOLDER, HANDOVER, INSIDE, PORT, PYTHON, DeploymentSpec, ServerSpec, fill, port_of
+from frontier.serving.spec import (
+    BIN,
+    FOLDER,
+    HANDOVER,
+    HERE,
+    HOST,
+    INSIDE,
+    NODES,
+    PORT,
+    PYTHON,
+    DeploymentSpec,
+    ServerSpec,
+    fill,
+    host_of,
+    port_of,
+)
 
 PORT_TRIES = 4
 POLL_S = 0.1
 SAY_EVERY_S = 5.0
 LOG_BYTES = 400_000
+SAID = 160  # characters of a log's last line that are shown while waiting
 # The starter's own environment reaches the servers, but not what would put the kit's packages or other settings of threads into them.
 LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "KMP_AFFINITY", "VLLM_CPU_OMP_THREADS_BIND", "PYTEST_CURRENT_TEST")
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # servers are here; a proxy of the environment must not come between
@@ -50,6 +68,8 @@ class Running:
         What was started, places filled in.
     addresses : tuple of str
         Of servers that were not started here.
+    hosts : mapping of str to str
+        Host of each server that runs on another node.
     """
 
     spec: DeploymentSpec
@@ -59,11 +79,16 @@ class Running:
     versions: Mapping[str, str]
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def urls(self) -> tuple[str, ...]:
         """Addresses for clients: the router's, or one per replica."""
-        return self.addresses or tuple(_url(self.ports[name]) for name in self.spec.fronts)
+        return self.addresses or tuple(map(self.url_of, self.spec.fronts))
+
+    def url_of(self, name: str) -> str:
+        """Address of a server."""
+        return _url(self.ports[name], self.hosts.get(name, HERE))
 
     @property
     def url(self) -> str:
@@ -103,9 +128,9 @@ class Running:
     def scrape_each(self) -> dict[str, dict[str, float]]:
         """Counters by server."""
         found = {}
-        for name, port in self.ports.items():
+        for name in self.ports:
             try:
-                found[name] = counters(_get(f"{_url(port)}/metrics", 10.0))
+                found[name] = counters(_get(f"{self.url_of(name)}/metrics", 10.0))
             except OSError as error:
                 self.check()
                 raise RunError(f"{name} does not show its metrics: {error}", origin=str(self.children[name].log)) from error
@@ -154,8 +179,12 @@ def launch(
     RunError
         If a server ends while it starts - out of memory, a wrong model directory and a taken port are named, the log's end is shown - or is
         not ready in time.
+    MachineError
+        If it needs more GPUs or nodes than the job has.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    nodes = node_names(spec.nodes) if spec.nodes else ()
+    hosts = {server.name: nodes[server.nodes[0]] for server in spec.servers if server.nodes}
     say = on_wait or (lambda line: None)
     began_s = time.monotonic()
     with _handover_folder(spec) as handover:
@@ -163,8 +192,9 @@ def launch(
             ports = _free_ports([server.name for server in spec.processes])
             children: dict[str, Child] = {}
             try:
-                commands = _start(spec, folder, python, ports, handover, children)
-                versions = _wait_until_ready(spec, children, ports, began_s + ready_timeout_s, say)
+                urls = {name: _url(port, hosts.get(name, HERE)) for name, port in ports.items()}
+                commands = _start(spec, folder, python, _Places(ports, hosts, nodes, handover), children)
+                versions = _wait_until_ready(spec, children, urls, began_s + ready_timeout_s, say)
             except _PortTakenError as error:
                 _stop(children, stop_wait_s)
                 if turn == PORT_TRIES - 1:
@@ -180,7 +210,7 @@ def launch(
                 for server in spec.processes:
                     if server.cores:
                         children[server.name].pin(server.cores)
-            yield Running(spec, children, ports, time.monotonic() - began_s, versions, commands)
+            yield Running(spec, children, ports, time.monotonic() - began_s, versions, commands, hosts=hosts)
         finally:
             _stop(children, stop_wait_s)
 
@@ -212,17 +242,28 @@ def _remove_orphans(memory: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _start(
-    spec: DeploymentSpec, folder: Path, python: Path, ports: Mapping[str, int], handover: str, children: dict[str, Child]
-) -> dict[str, tuple[str, ...]]:
-    shared = {PYTHON: str(python), INSIDE: str(Path(__file__).parent / "inside"), HANDOVER: handover}
+@dataclass(frozen=True)
+class _Places:
+    """What is chosen at launch: ports and hosts by the servers' names, the job's nodes, a folder for KV caches."""
+
+    ports: Mapping[str, int]
+    hosts: Mapping[str, str]
+    nodes: Sequence[str]
+    handover: str
+
+
+def _start(spec: DeploymentSpec, folder: Path, python: Path, places: _Places, children: dict[str, Child]) -> dict[str, tuple[str, ...]]:
+    shared = {PYTHON: str(python), INSIDE: str(Path(__file__).parent / "inside"), HANDOVER: places.handover}
     shared |= {BIN: str(python.parent), FOLDER: str(folder.absolute())}
-    shared |= {port_of(name): str(port) for name, port in ports.items()}
+    shared |= {port_of(name): str(port) for name, port in places.ports.items()}
+    shared |= {host_of(name): places.hosts.get(name, HERE) for name in places.ports}
     base = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     commands, environments = {}, {}
     for server in spec.processes:
-        values = {**shared, PORT: str(ports[server.name])}
-        commands[server.name], environments[server.name] = server.filled(values)
+        on = {HOST: "0.0.0.0" if server.nodes else HERE, NODES: ",".join(places.nodes[node] for node in server.nodes)}
+        values = {**shared, **on, PORT: str(places.ports[server.name])}
+        commands[server.name], environment = server.filled(values)
+        environments[server.name] = environment | ({DEVICES: held_devices(environment[DEVICES])} if environment.get(DEVICES) else {})
         for name, text in server.files.items():
             (folder / name).write_text(fill(text, values), encoding="utf-8")
     record = {"spec": spec.to_dict(), "commands": commands, "environment": environments}
@@ -235,7 +276,7 @@ def _start(
 
 
 def _wait_until_ready(
-    spec: DeploymentSpec, children: Mapping[str, Child], ports: Mapping[str, int], until_s: float, say: Callable[[str], None]
+    spec: DeploymentSpec, children: Mapping[str, Child], urls: Mapping[str, str], until_s: float, say: Callable[[str], None]
 ) -> dict[str, str]:
     waiting = [server.name for server in spec.processes]
     began_s = said_s = time.monotonic()
@@ -243,20 +284,21 @@ def _wait_until_ready(
         for name, child in children.items():
             if not child.alive:
                 raise _ended(name, child, starting=True)
-        waiting = [name for name in waiting if not _healthy(ports[name])]
+        waiting = [name for name in waiting if not _healthy(urls[name])]
         now_s = time.monotonic()
         if waiting and now_s > until_s:
             raise _late(waiting[0], children[waiting[0]], now_s - began_s)
         if waiting and now_s - said_s >= SAY_EVERY_S:
             said_s = now_s
-            say(f"waiting for {', '.join(waiting)}: {now_s - began_s:.0f} s")
+            last = children[waiting[0]].log_tail(1).strip()[:SAID]
+            say(f"waiting for {', '.join(waiting)}: {now_s - began_s:.0f} s" + (f"; {waiting[0]}: {last}" if last else ""))
         if waiting:
             time.sleep(POLL_S)
     for name in spec.fronts:
-        _first_answer(spec, name, children, ports[name], until_s)
+        _first_answer(spec, name, children, urls[name], until_s)
     for server in spec.processes:
         _check_log(server, children[server.name])
-    return _versions(ports[spec.servers[0].name])
+    return _versions(urls[spec.servers[0].name])
 
 
 def _check_log(server: ServerSpec, child: Child) -> None:
@@ -267,11 +309,11 @@ def _check_log(server: ServerSpec, child: Child) -> None:
             raise RunError(f"{server.name} is not what was asked for: {meaning}\n{line}", origin=str(child.log))
 
 
-def _first_answer(spec: DeploymentSpec, name: str, children: Mapping[str, Child], port: int, until_s: float) -> None:
+def _first_answer(spec: DeploymentSpec, name: str, children: Mapping[str, Child], url: str, until_s: float) -> None:
     """One real completion; health alone does not show that the model runs."""
     body = {"model": spec.served_name, "prompt": [3, 1, 4, 1, 5, 9, 2, 6], "max_tokens": 2, "ignore_eos": True, "temperature": 0}
     request = urllib.request.Request(
-        f"{_url(port)}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )  # fmt: skip
     left_s = until_s - time.monotonic()
     try:
@@ -290,16 +332,16 @@ def _first_answer(spec: DeploymentSpec, name: str, children: Mapping[str, Child]
         raise _late(name, children[name], left_s) from error
 
 
-def _versions(port: int) -> dict[str, str]:
+def _versions(url: str) -> dict[str, str]:
     try:
-        return {"engine": str(json.loads(_get(f"{_url(port)}/version", 5.0))["version"])}
+        return {"engine": str(json.loads(_get(f"{url}/version", 5.0))["version"])}
     except (OSError, json.JSONDecodeError, KeyError):
         return {}
 
 
-def _healthy(port: int) -> bool:
+def _healthy(url: str) -> bool:
     try:
-        _get(f"{_url(port)}/health", 2.0)
+        _get(f"{url}/health", 2.0)
     except OSError:
         return False
     return True
@@ -315,8 +357,8 @@ def _get(url: str, timeout_s: float) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
+def _url(port: int, host: str) -> str:
+    return f"http://{host}:{port}"
 
 
 def _ended(name: str, child: Child, *, starting: bool = False) -> RunError:

@@ -11,12 +11,20 @@ PORT = "{port}"  # the server's own port, chosen at launch
 HANDOVER = "{handover}"  # a folder in memory for KV caches, made at launch
 INSIDE = "{inside}"  # the folder of the files that run in the tool's environment
 BIN = "{bin}"  # the folder of the tool environment's commands
+HOST = "{host}"  # the address that the server listens on
+NODES = "{nodes}"  # the nodes that it runs on, by name
+HERE = "127.0.0.1"
 FOLDER = "{folder}"  # the launch's own folder, where the files of its servers are written
 
 
 def port_of(name: str) -> str:
     """The place where another server's port is filled in."""
     return f"{{port:{name}}}"
+
+
+def host_of(name: str) -> str:
+    """The place where the host of another server is filled in."""
+    return f"{{host:{name}}}"
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class ServerSpec:
         Text that must not stand in the log of a server that is ready, and what it means if it does.
     files : mapping of str to str
         Name -> text of files that are written into the launch's folder before it starts, places filled in.
+    nodes : tuple of int
+        Which nodes of the job it runs on, counted from 0; empty: this machine.
     """
 
     name: str
@@ -48,6 +58,7 @@ class ServerSpec:
     role: str = "server"
     forbidden: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[int, ...] = ()
 
     def filled(self, values: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
         """Command and environment with the places filled in."""
@@ -86,6 +97,11 @@ class DeploymentSpec:
     def fronts(self) -> tuple[str, ...]:
         """Names of those that clients talk to."""
         return (self.router.name,) if self.router else tuple(server.name for server in self.servers)
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes it spans; 0: all of it runs on this machine."""
+        return 1 + max((node for server in self.servers for node in server.nodes), default=-1)
 
     @property
     def cores(self) -> tuple[int, ...]:

@@ -187,6 +187,16 @@ def _versions(python: Path, build: Recipe) -> dict[str, str]:
     return dict(json.loads(done.stdout))
 
 
+def distribution_version(python: Path, name: str) -> str:
+    """Version of a distribution in an interpreter's environment, nothing of it imported; empty where it is not there or cannot be asked."""
+    command = [str(python), "-I", "-c", f"import importlib.metadata as m; print(m.version({name!r}))"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=_clean_environment(), timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
 def _run(command: Sequence[str], what: str, log: Path, progress: Callable[[str], None]) -> None:
     """Run a step with its output in the log, saying now and then how far it is."""
     progress(what)

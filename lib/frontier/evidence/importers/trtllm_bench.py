@@ -1,4 +1,4 @@
-"""Reports of trtllm-bench: the JSON of ``--report_json``, or the tables it prints, as far as they were kept.
+"""Reports of trtllm-bench: the JSON of ``--report_json``, the tables it prints as far as they were kept, or the requests of ``--request_json``.
 
 Keys and labels read from tensorrt_llm/bench/dataclasses/reporting.py. What its figures are: TPOT is (E2EL - TTFT) / (OSL - 1) per request, and 0
 below two tokens; a percentile is the sorted value at index floor(n q), so p50 of an even count is the upper middle one;
@@ -16,8 +16,10 @@ from frontier.evidence.importers.console_tables import console_reports
 from frontier.evidence.importers.documents import RefusedRow, batch_of, gpu_count, milliseconds, needed, number, objects
 from frontier.evidence.importers.names import hardware_name, precision_name, speculation_name
 from frontier.evidence.importers.source import Source
+from frontier.load import Window, bench_requests, decoded_per_step, find_steady, streamed, window_metrics
 
 _NEEDED = ("performance", "world_info", "request_info")
+ONE_A_STEP = 1.01  # tokens per decoding step; above it drafts were accepted
 NOT_STREAMED = "the report has no TPOT, so there is no interactivity; run trtllm-bench throughput with --streaming"
 
 
@@ -26,11 +28,19 @@ def recognises(source: Source) -> bool:
     head = source.head
     if head.lstrip().startswith("{"):
         return '"world_info"' in head and '"request_info"' in head
-    return "PERFORMANCE OVERVIEW" in head
+    return _holds_requests(source) or "PERFORMANCE OVERVIEW" in head
+
+
+def _holds_requests(source: Source) -> bool:
+    return source.head.lstrip().startswith("[") and '"first_token_timestamp"' in source.head and '"num_input_tokens"' in source.head
 
 
 def parse(source: Source, given: Mapping[str, Any]) -> Iterator[Batch]:
-    """One row per report."""
+    """One row per report, or one of a file of requests."""
+    if _holds_requests(source):
+        items = list(source.json_rows())
+        yield batch_of(source, [(1, items)], lambda found: requests_row(found, given, source.name), mark="")
+        return
     if source.head.lstrip().startswith("{"):
         found = objects(source, "trtllm-bench", _NEEDED)
         yield batch_of(source, found, lambda item: report_row({**item, "complete": True}, given), mark=":" if len(found) > 1 else "")
@@ -111,6 +121,43 @@ def report_row(report: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
         **_speculation(decoding, mean_out, bool(report.get("complete"))),
         **_energy(_section(report, "energy"), window, requests * mean_out, gpus),
     )
+    return row
+
+
+def requests_row(items: list[Any], given: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The requests of one call as a row of the points table: the steady part of the load, or all of it, which is then flagged ``not_steady``.
+
+    Raises
+    ------
+    RefusedRow
+        If no GPU count is given, or nothing was streamed.
+    PointsError
+        If the file is none of this tool's.
+
+    Notes
+    -----
+    The file holds neither model nor GPUs nor date. The concurrency is the one given, else the most requests in flight at once.
+    """
+    gpus = gpu_count({}, given)
+    stated = number(given, "concurrency")
+    requests = bench_requests(items, origin=origin, concurrency=int(stated) if stated >= 1 else 0)
+    if not streamed(requests):
+        raise RefusedRow("first_token_timestamp", -1, NOT_STREAMED)
+    concurrency = int(requests["concurrency"].iloc[0])
+    steady = find_steady(requests, concurrency)
+    window = steady.window or Window(int(requests["start_ns"].min()), int(requests["end_ns"].max()))
+    row: dict[str, Any] = {
+        "engine": "trtllm",
+        "gpus": gpus,
+        "disagg": False,
+        "isl_tokens": given.get("isl_tokens", float(requests["input_tokens"].mean())),
+        "osl_tokens": given.get("osl_tokens", float(requests["output_tokens"].mean())),
+        **window_metrics(requests, window, gpus=gpus, concurrency=concurrency),
+        "flags": None if steady.found else "not_steady",
+    }
+    per_step = decoded_per_step(items)
+    if per_step > ONE_A_STEP:
+        row["acceptance_length"] = per_step
     return row
 
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from frontier.files import write_bytes
 from frontier.report.audit import rows
 from frontier.report.audit.figures import fig_claim, fig_overview, fig_parts
 from frontier.report.audit.words import COLORS, EVIDENCE, FIRST_LINE, SHORT, VERDICTS, kind_of, ranges_text
-from frontier.report.page import write_file
 from frontier.report.style import ReportFigure, to_png, to_svg
 from frontier.report.svg import inline_svg
 from frontier.report.wording import glued
@@ -42,12 +42,12 @@ def write_audit(document: Mapping[str, Any], folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for claim in document["claims"]:
-        write_file(folder / "figures" / f"claim-{claim['name']}.png", to_png(fig_claim(claim)))
+        write_bytes(folder / "figures" / f"claim-{claim['name']}.png", to_png(fig_claim(claim)))
         if claim["parts"] is not None:
-            write_file(folder / "figures" / f"parts-{claim['name']}.png", to_png(fig_parts(claim)))
-        write_file(folder / f"card-{claim['name']}.html", card_html(claim).encode())
-    write_file(folder / "figures" / "overview.png", to_png(fig_overview(document)))
-    write_file(folder / "overview.html", overview_html(document).encode())
+            write_bytes(folder / "figures" / f"parts-{claim['name']}.png", to_png(fig_parts(claim)))
+        write_bytes(folder / f"card-{claim['name']}.html", card_html(claim).encode())
+    write_bytes(folder / "figures" / "overview.png", to_png(fig_overview(document)))
+    write_bytes(folder / "overview.html", overview_html(document).encode())
     return folder / "overview.html"
 
 

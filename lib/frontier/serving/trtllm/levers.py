@@ -150,7 +150,7 @@ class TrtllmKnobs:
     forced_acceptance : float, optional
         Mean accepted drafts that are stated instead of verified; results are labelled.
     launcher : tuple of str
-        Words before a worker's command where it spans nodes.
+        Words before a worker's command where the deployment spans nodes; workers of one job share it, so steps must be allowed to overlap.
     worker : mapping
         Further keys of every worker's file; none that a lever or knob sets.
     server : mapping
@@ -179,6 +179,6 @@ class TrtllmKnobs:
     generation_layout: Layout | None = None
     context_batch_size: int = 8
     forced_acceptance: float | None = None
-    launcher: tuple[str, ...] = ("srun", "--mpi=pmix")
+    launcher: tuple[str, ...] = ("srun", "--mpi=pmix", "--overlap")
     worker: Mapping[str, Any] = field(default_factory=dict)
     server: Mapping[str, Any] = field(default_factory=dict)

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from frontier.serving.spec import BIN, FOLDER, PORT, DeploymentSpec, ServerSpec
+from frontier.serving.spec import BIN, FOLDER, HOST, NODES, PORT, DeploymentSpec, ServerSpec
 from frontier.serving.trtllm.levers import Layout, TrtllmKnobs, TrtllmLevers
-from frontier.serving.trtllm.worker import front_document, layouts, worker_document
+from frontier.serving.trtllm.worker import front_document, layouts, spans_nodes, worker_document
 
 FORCED = "TLLM_SPEC_DECODE_FORCE_NUM_ACCEPTED_TOKENS"  # mean drafts that count as accepted, whatever the model says
 START_TIMEOUT_S = 1800
@@ -24,15 +24,19 @@ def trtllm_deployment(levers: TrtllmLevers, knobs: TrtllmKnobs) -> DeploymentSpe
     ConfigError
         If a file cannot be written as asked; see `frontier.serving.trtllm.worker.worker_document`.
     """
-    servers, first = [], 0
+    servers, first, held = [], 0, 0
+    spans = spans_nodes(levers, knobs)
     for role, (layout, count) in layouts(levers, knobs).items():
         document = worker_document(levers, knobs, role)
         for number in range(count):
             name = role if role == "server" else f"{role}{number}"
-            servers.append(_worker(name, role, layout, first, document, levers, knobs))
+            if first % knobs.gpus_per_node + layout.gpus > knobs.gpus_per_node:
+                first += -first % knobs.gpus_per_node  # a worker begins on a node of its own rather than to lie across a border
+            servers.append(_worker(name, role, layout, first, document, levers, knobs, spans))
             first += layout.gpus
+            held += layout.gpus
     router = _front(levers, knobs) if levers.disaggregated else None
-    return DeploymentSpec(tuple(servers), router, first, "cuda", served_name(knobs))
+    return DeploymentSpec(tuple(servers), router, held, "cuda", served_name(knobs))
 
 
 def served_name(knobs: TrtllmKnobs) -> str:
@@ -41,23 +45,22 @@ def served_name(knobs: TrtllmKnobs) -> str:
 
 
 def _worker(
-    name: str, role: str, layout: Layout, first: int, document: Mapping[str, Any], levers: TrtllmLevers, knobs: TrtllmKnobs
+    name: str, role: str, layout: Layout, first: int, document: Mapping[str, Any], levers: TrtllmLevers, knobs: TrtllmKnobs, spans: bool
 ) -> ServerSpec:
-    file = f"{name}.yaml"
-    command = [f"{BIN}/trtllm-serve", knobs.model, "--host", "127.0.0.1", "--port", PORT, "--extra_llm_api_options", f"{FOLDER}/{file}"]
+    file, node_gpus = f"{name}.yaml", knobs.gpus_per_node
+    command = [f"{BIN}/trtllm-serve", knobs.model, "--host", HOST, "--port", PORT, "--extra_llm_api_options", f"{FOLDER}/{file}"]
     if role != "server":
         command += ["--server_role", {"prefill": "CONTEXT", "decode": "GENERATION"}[role]]
+    nodes = tuple(range(first // node_gpus, -(-(first + layout.gpus) // node_gpus))) if spans else ()
+    if spans:
+        spread = ["--nodes", str(len(nodes)), "--ntasks", str(layout.gpus), "--ntasks-per-node", str(min(layout.gpus, node_gpus))]
+        command = [*knobs.launcher, *spread, "--nodelist", NODES, f"{BIN}/trtllm-llmapi-launch", *command]
     env = {}
-    if layout.gpus > knobs.gpus_per_node:
-        nodes = -(-layout.gpus // knobs.gpus_per_node)
-        spread = ["--nodes", str(nodes), "--ntasks", str(layout.gpus), "--ntasks-per-node", str(min(layout.gpus, knobs.gpus_per_node))]
-        command = [*knobs.launcher, *spread, "trtllm-llmapi-launch", *command]
-    else:
-        place = [(first + at) % knobs.gpus_per_node for at in range(layout.gpus)]
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, place))
+    if len(nodes) < 2:
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(str((first + at) % node_gpus) for at in range(layout.gpus))
     if levers.draft_len and knobs.forced_acceptance is not None:
         env[FORCED] = f"{knobs.forced_acceptance:g}"
-    return ServerSpec(name, tuple(command), env, (), role, files={file: as_yaml(document)})
+    return ServerSpec(name, tuple(command), env, (), role, files={file: as_yaml(document)}, nodes=nodes)
 
 
 def _front(levers: TrtllmLevers, knobs: TrtllmKnobs) -> ServerSpec:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from frontier.errors import ConfigError
-from frontier.serving.spec import PORT, port_of
+from frontier.serving.spec import HERE, PORT, host_of, port_of
 from frontier.serving.trtllm.levers import KV_DTYPES, Layout, TrtllmKnobs, TrtllmLevers
 
 LEAST_STEP_TOKENS = 8192  # the engine's own default: a step that prefills
@@ -45,6 +45,11 @@ def layouts(levers: TrtllmLevers, knobs: TrtllmKnobs) -> dict[str, tuple[Layout,
     context = knobs.context_layout or levers.layout.halved()
     generation = knobs.generation_layout or levers.layout.halved()
     return {"prefill": (context, knobs.context_workers), "decode": (generation, knobs.generation_workers)}
+
+
+def spans_nodes(levers: TrtllmLevers, knobs: TrtllmKnobs) -> bool:
+    """Whether one node is too small for the deployment: every worker is then placed on nodes of a job."""
+    return sum(layout.gpus * count for layout, count in layouts(levers, knobs).values()) > knobs.gpus_per_node
 
 
 def moe_backend(form: str, layout: Layout, knobs: TrtllmKnobs) -> str:
@@ -148,12 +153,13 @@ def drafting(levers: TrtllmLevers, knobs: TrtllmKnobs) -> dict[str, Any]:
 
 
 def front_document(levers: TrtllmLevers, knobs: TrtllmKnobs) -> dict[str, Any]:
-    """The file of ``trtllm-serve disaggregated``: ports are places that the launch fills in."""
+    """The file of ``trtllm-serve disaggregated``: ports, and hosts where workers are on several, are places that the launch fills in."""
+    where = host_of if spans_nodes(levers, knobs) else lambda name: HERE
     sections = {
-        f"{word}_servers": {"num_instances": count, "urls": [f"127.0.0.1:{port_of(f'{role}{number}')}" for number in range(count)]}
+        f"{word}_servers": {"num_instances": count, "urls": [f"{where(f'{role}{number}')}:{port_of(f'{role}{number}')}" for number in range(count)]}
         for word, role, count in (("context", "prefill", knobs.context_workers), ("generation", "decode", knobs.generation_workers))
     }
-    return merged({"hostname": "127.0.0.1", "port": PORT, **sections}, knobs.server, "engine.server")
+    return merged({"hostname": HERE, "port": PORT, **sections}, knobs.server, "engine.server")
 
 
 def nested(flat: Mapping[str, str], origin: str) -> dict[str, Any]:
