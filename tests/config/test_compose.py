@@ -29,10 +29,12 @@ _BESIDE = {
     "engine/vllm": ["model=pocket", "kv_precision=bf16", "lever=[disaggregation]"],
     "lever/mtp": ["model=deepseek_r1", "lever.mtp.accepted_drafts={1: 0.9, 2: 1.5, 3: 1.8}"],
     "lever/batch": ["lever.batch.baseline=['16']", "lever.batch.target=['64']"],
+    "lever/precision_2": ["design=ladder", "hardware=b200_sxm_x8", "lever.precision_2.baseline=[fp8]", "lever.precision_2.target=[nvfp4]",
+                          "lever.precision.baseline=[bf16]", "lever.precision.target=[fp8]"],
     "lever/kv_precision": ["lever.kv_precision.target=[fp8]", "lever.kv_precision.baseline=[bf16]"],
     "lever/moe_backend": ["lever.moe_backend.baseline=[TRTLLM]", "lever.moe_backend.target=[CUTLASS]"],
     "lever/version": ["lever.version.baseline=[1.2.0]", "lever.version.target=[1.3.0]"],
-}
+}  # fmt: skip
 _OPTIONS = [(group, option) for group in OPTION_GROUPS if group != "experiment" for option in choices(group)]
 
 
@@ -42,12 +44,13 @@ def test_every_option_composes(group: str, option: str) -> None:
         assert compose("smoke", ["engine@companion=none"]).companion.kind == "none"
         return
     beside = _BESIDE.get(f"{group}/{option}", _BESIDE.get(group, []))
-    chosen = f"lever=[{option}]" if group == "lever" else f"{group}={option}"
+    levers = ["precision", option] if option == "precision_2" else [option]  # a further step needs the one before it
+    chosen = f"lever=[{','.join(levers)}]" if group == "lever" else f"{group}={option}"
     cfg = compose("smoke", [chosen, *beside])
     if group in ("model", "hardware", "workload"):
         assert getattr(cfg, group).name
     if group == "lever":
-        assert list(cfg.lever) == [option]
+        assert list(cfg.lever) == levers
 
 
 @pytest.mark.parametrize("name", experiments())

@@ -40,7 +40,7 @@ def standin_trtllm_tools(folder: Path, loads: str = "[1,4]") -> list[str]:
     commands = folder / "bin"
     for form, algorithm in (("fp8_block", "FP8"), ("nvfp4", "NVFP4")):
         model = folder / form
-        model.mkdir()
+        model.mkdir(parents=True)
         (model / "tokenizer.json").write_text(json.dumps(TOKENIZER))
         (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
         (model / "heldout.jsonl").write_text(json.dumps({"text": TEXT}) + "\n")

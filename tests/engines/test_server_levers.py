@@ -7,7 +7,7 @@ import pytest
 from frontier import config
 from frontier.engines import get_engine
 from frontier.engines.vllm import VllmEngine
-from frontier.errors import ConfigError
+from frontier.errors import ConfigError, ConfigErrors
 from frontier.plan import make_plan
 
 
@@ -66,8 +66,6 @@ def test_what_the_platform_cannot_do_is_infeasible_with_the_reason() -> None:
 
 
 def test_fp8_on_the_cpu_is_refused_when_composed() -> None:
-    from frontier.errors import ConfigErrors
-
     with pytest.raises(ConfigErrors, match="fp8"):
         config.compose("pocket_cpu_quick", ["lever.precision.target=[fp8]"])
 
@@ -103,7 +101,7 @@ def test_a_lever_that_the_engine_does_not_vary_is_refused() -> None:
 
 
 def test_an_adaptive_sweep_follows_one_server_setting() -> None:
-    changed = ["sweep=adaptive", "lever.parallelism.mode=unlocked"]
+    changed = ["sweep=adaptive", "lever.parallelism.mode=unlocked", "lever.parallelism.target=[tp1,tp2]", "design=factorial"]
     plan = make_plan(config.compose("pocket_cpu", changed))
     several = [variant.infeasible for variant in plan.main.variants if "parallelism" in variant.name]
     assert all("follows one server setting per variant, this has 2" in reason for reason in several)
@@ -111,5 +109,5 @@ def test_an_adaptive_sweep_follows_one_server_setting() -> None:
 
 
 def test_a_parallelism_that_is_no_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="parallelism must be named like tp2 or tp1dp2, got '2 way'"):
-        make_plan(config.compose("pocket_cpu", ["lever.parallelism.target=['2 way']"]))
+    with pytest.raises(ConfigErrors, match=r"lever\.parallelism\.target must hold degrees of parallelism, got '2 way'"):
+        config.compose("pocket_cpu", ["lever.parallelism.target=['2 way']"])

@@ -87,15 +87,15 @@ def test_a_port_taken_in_between_leads_to_another(tmp_path: Path, monkeypatch: p
         answers = [{"server": taken.getsockname()[1]}]
         # Health of the socket above never comes, so the server's own end decides.
         monkeypatch.setattr(running, "_free_ports", lambda names: answers.pop() if answers else choose(names))
-        monkeypatch.setattr(running, "_healthy", lambda port: port != taken.getsockname()[1] and _health(port))
+        monkeypatch.setattr(running, "_healthy", lambda url: not url.endswith(f":{taken.getsockname()[1]}") and _health(url))
         with launch(standins(standin_server()), tmp_path, PYTHON, ready_timeout_s=60, on_wait=said.append) as server:
             assert server.ports["server"] != taken.getsockname()[1]
     assert any("a port was taken" in line for line in said)
 
 
-def _health(port: int) -> bool:
+def _health(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+        with urllib.request.urlopen(f"{url}/health", timeout=2):
             return True
     except OSError:
         return False

@@ -286,10 +286,17 @@ async def send(writer: asyncio.StreamWriter, status: int, body: bytes, kind: str
     await writer.drain()
 
 
+def loopback(address: str) -> str:
+    """An address that nobody else can reach."""
+    if not address.startswith("127.0.0."):
+        raise argparse.ArgumentTypeError(f"{address} is not an address of the loopback")
+    return address
+
+
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
-    add("--host", default="127.0.0.1", choices=["127.0.0.1"])
+    add("--host", type=loopback, default="127.0.0.1")
     add("--port", type=int, default=0, help="0: any free port")
     add("--port-file", type=Path, help="file that gets the port once the server listens")
     add("--model", "--served-model-name", default="m", help="the served name")
