@@ -4,8 +4,8 @@
 
 One variant is measured as if it were every cell of a design: each lever's true share is 1x, and so is the whole. Points come from the closed form of
 the fake engine (``frontier.engines.fake``), with an error of every launch and a smaller one of every point; each simulated run goes through
-``frontier.attribute.attribute`` as a measured one does. The size of the errors is fitted to measured replicates (``--measured``; by default the
-tables in ``artifacts/published/pocket_cpu``, if there are any) or given. Nothing here is measured: it is a test of the intervals.
+``frontier.attribute.attribute`` as a measured one does. The size of the errors is fitted to measured replicates (``--measured``; by default the A/A
+tables in ``artifacts/published/pocket_cpu_quick``, if there are any) or given. Nothing here is measured: it is a test of the intervals.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from frontier.attribute import LeverSpec, attribute
 from frontier.attribution import fraction_cells
 from frontier.records import INTERACTIVITY, METRICS, normalize_points, read_points
 
-MEASURED = Path(__file__).parents[1] / "artifacts" / "published" / "pocket_cpu"
+MEASURED = Path(__file__).parents[1] / "artifacts" / "published" / "pocket_cpu_quick"
 LAUNCH_CV, POINT_CV = 0.02, 0.004  # of the fake engine in conf/experiment/smoke.yaml; taken where nothing measured is at hand
 BARE, ROOM = 120.0, 64.0  # interactivity of an empty server, tokens/s/user; requests at which it has halved
 TOTAL = METRICS["total"]
@@ -219,7 +219,7 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def noise(measured: Path | None, launch_cv: float | None, point_cv: float | None) -> tuple[float, float, str]:
     """Launch and point noise to simulate, and where they come from."""
-    files = [measured] if measured is not None else sorted(MEASURED.glob("*.parquet"))
+    files = [measured] if measured is not None else sorted(MEASURED.glob("aa_*.parquet"))
     found = (LAUNCH_CV, POINT_CV)
     source = "assumed"
     if files:

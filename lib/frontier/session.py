@@ -233,7 +233,8 @@ class Session:
                     table = normalize_points(with_quality(table, judged[1]), origin="the run's points and its quality gate")
                 if part.part == "main":
                     self._keep_bound(part, table)
-                    offline = offline_document([self.run.trial_folder(trial.digest) for trial in part.trials])
+                    folders = [self.run.trial_folder(trial.digest) for trial in part.trials]
+                    offline = offline_document(folders, [variant.name for variant in part.variants])
                     if offline is not None:
                         write_json(self.run.path / "offline.json", offline)
                     if self.cfg.sweep.kind == "mlperf_endpoints" and part.evidence == "measured":

@@ -21,6 +21,7 @@ from frontier.evidence.importers.source import Source
 from frontier.evidence.importers.trtllm_bench import parse
 from frontier.files import read_json, write_json
 from frontier.load import bench_requests, find_steady, load_tokenizer, make_prompts, read_steps, read_texts, window_metrics
+from frontier.records import KEPT
 from frontier.schema import Config
 from frontier.serving.trtllm import DATASET, LOG, REPORT, REQUESTS, STEPS, TrtllmKnobs, TrtllmLevers, dataset_lines, offline_bench, offline_refusal
 
@@ -28,7 +29,7 @@ FOUND = "offline.json"  # of one call
 SCHEMA = "frontier.offline/1"
 COMPARED = ("output_tput_tok_s_gpu", "interactivity_tok_s_user")
 SPARE_TURNOVERS = 4  # sent beside those that must be steady: the first fills the engine, the last drain it
-STEADY, WHOLE = "steady part of its requests", "its report, filling and draining included"
+STEADY, WHOLE = "steady part", "whole call"  # of its requests; by its report, filling and draining included
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def _rounded(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def offline_document(folders: Sequence[Path]) -> dict[str, Any] | None:
-    """The run's document of all calls, in the order of the trials' folders; None where none was made."""
-    files = [file for folder in folders for file in sorted(folder.glob(f"kept/offline-*/{FOUND}"))]
-    rows = [read_json(file) for file in files]
+def offline_document(folders: Sequence[Path], variants: Sequence[str]) -> dict[str, Any] | None:
+    """The run's document of all calls, by variant in the given order, deployment and concurrency; None where none was made."""
+    rows = [read_json(file) for folder in folders for file in folder.glob(f"{KEPT}/offline-*/{FOUND}")]
+    rows.sort(key=lambda row: (variants.index(row["variant"]), row["deployment"], row["concurrency"]))
     return {"schema": SCHEMA, "rows": rows} if rows else None

@@ -12,7 +12,7 @@ from frontier.report.wording import NOT_DEFINED, factor, quantity
 SCHEMA = "frontier.offline/1"
 HEADS = (
     "Variant", "Concurrency", "Output tokens/s/GPU served", "Offline", "Served over offline", "Tokens/s/user served", "Offline",
-    "Served over offline", "Offline figures are of", "Requests a step", "Steps with a prompt", "Note",
+    "Served over offline", "Offline over its", "Requests a step", "Steps with a prompt", "Note",
 )  # fmt: skip
 
 
@@ -34,7 +34,8 @@ def offline_table(document: Document | None) -> Table | None:
     body = []
     for row in rows(document or {}, "rows"):
         served, offline, steps = (part(row, key) for key in ("served", "offline", "steps"))
-        cells = [Cell(str(row.get("variant"))), numeric_cell(number(row.get("concurrency")), quantity(number(row.get("concurrency"))))]
+        concurrency = number(row.get("concurrency"))
+        cells = [Cell(str(row.get("variant"))), numeric_cell(concurrency, f"{concurrency:g}")]
         for name in ("output_tput_tok_s_gpu", "interactivity_tok_s_user"):
             ratio = _ratio(served, offline, name)
             cells += [_cell(served, name), _cell(offline, name), numeric_cell(ratio, factor(ratio) if math.isfinite(ratio) else NOT_DEFINED)]
@@ -56,7 +57,8 @@ def offline_sentence(document: Document | None) -> str:
     spread = f" Served throughput is {factor(min(known))} to {factor(max(known))} of what the engine gives without a server." if known else ""
     without = f" {len(found) - len(known)} could not be compared; the table says why." if len(known) < len(found) else ""
     calls = "1 point was" if len(found) == 1 else f"{len(found)} points were"
-    return f"{calls} also asked of trtllm-bench, with the same checkpoint, file and lengths. It is told and changes no figure.{spread}{without}"
+    told = "It is told and changes no figure; a whole call holds its filling and draining."
+    return f"{calls} also asked of trtllm-bench, with the same checkpoint, file and lengths. {told}{spread}{without}"
 
 
 def _ratio(served: Document, offline: Document, name: str) -> float:
