@@ -28,7 +28,6 @@ from frontier.serving.spec import (
     FOLDER,
     HANDOVER,
     HERE,
-    HOST,
     INSIDE,
     NODES,
     PORT,
@@ -260,8 +259,8 @@ def _start(spec: DeploymentSpec, folder: Path, python: Path, places: _Places, ch
     base = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     commands, environments = {}, {}
     for server in spec.processes:
-        on = {HOST: "0.0.0.0" if server.nodes else HERE, NODES: ",".join(places.nodes[node] for node in server.nodes)}
-        values = {**shared, **on, PORT: str(places.ports[server.name])}
+        nodes = ",".join(places.nodes[node] for node in server.nodes)
+        values = {**shared, NODES: nodes, PORT: str(places.ports[server.name])}
         commands[server.name], environment = server.filled(values)
         environments[server.name] = environment | ({DEVICES: held_devices(environment[DEVICES])} if environment.get(DEVICES) else {})
         for name, text in server.files.items():

@@ -11,9 +11,8 @@ PORT = "{port}"  # the server's own port, chosen at launch
 HANDOVER = "{handover}"  # a folder in memory for KV caches, made at launch
 INSIDE = "{inside}"  # the folder of the files that run in the tool's environment
 BIN = "{bin}"  # the folder of the tool environment's commands
-HOST = "{host}"  # the address that the server listens on
 NODES = "{nodes}"  # the nodes that it runs on, by name
-HERE = "127.0.0.1"
+HERE, ANYWHERE = "127.0.0.1", "0.0.0.0"  # addresses to listen on; the second only where others of the deployment are on other nodes
 FOLDER = "{folder}"  # the launch's own folder, where the files of its servers are written
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from frontier.serving.spec import BIN, FOLDER, HOST, NODES, PORT, DeploymentSpec, ServerSpec
+from frontier.serving.spec import ANYWHERE, BIN, FOLDER, HERE, NODES, PORT, DeploymentSpec, ServerSpec
 from frontier.serving.trtllm.levers import Layout, TrtllmKnobs, TrtllmLevers
 from frontier.serving.trtllm.worker import front_document, layouts, spans_nodes, worker_document
 
@@ -48,7 +48,8 @@ def _worker(
     name: str, role: str, layout: Layout, first: int, document: Mapping[str, Any], levers: TrtllmLevers, knobs: TrtllmKnobs, spans: bool
 ) -> ServerSpec:
     file, node_gpus = f"{name}.yaml", knobs.gpus_per_node
-    command = [f"{BIN}/trtllm-serve", knobs.model, "--host", HOST, "--port", PORT, "--extra_llm_api_options", f"{FOLDER}/{file}"]
+    host = ANYWHERE if spans else HERE
+    command = [f"{BIN}/trtllm-serve", knobs.model, "--host", host, "--port", PORT, "--extra_llm_api_options", f"{FOLDER}/{file}"]
     if role != "server":
         command += ["--server_role", {"prefill": "CONTEXT", "decode": "GENERATION"}[role]]
     nodes = tuple(range(first // node_gpus, -(-(first + layout.gpus) // node_gpus))) if spans else ()
