@@ -20,9 +20,10 @@ measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine'
 	$(BIN)/frontier checkpoint make pocket
 	$(BIN)/frontier run experiment=pocket_cpu
 
-test: $(VENV)/dev.stamp lint tools  ## run everything that is tested; what measures a live server comes last, alone on the machine
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not live" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m live tests $(PYTEST_ARGS)
+test: $(VENV)/dev.stamp  ## run everything that is tested; what measures a live server comes last, alone on the machine
+	$(MAKE) -j 2 lint tools
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not live" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m live tests/live tests/load/test_load_aiperf.py tests/engines/test_trtllm_real_client.py $(PYTEST_ARGS)
 
 tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
 	$(BIN)/frontier doctor --install vllm --install aiperf
