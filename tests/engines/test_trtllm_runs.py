@@ -18,7 +18,7 @@ from standin_trtllm_tools import standin_trtllm_tools, write_environment
 
 from frontier.config import compose
 from frontier.engines import get_engine
-from frontier.engines.offline import STEADY, WHOLE
+from frontier.engines.offline import STEADY, WHOLE, read_offline
 from frontier.engines.trtllm import TrtllmEngine
 from frontier.errors import MachineError, RunError, UsageError
 from frontier.plan import make_plan
@@ -134,9 +134,8 @@ def test_an_incomplete_checkpoint_stops_the_build_with_its_name(tools: list[str]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [False, True], ids=["with its report", "report lost"])
-def test_the_engine_without_a_server_is_asked_too(tools: list[str], tmp_path: Path, lost: bool) -> None:
-    (tmp_path / "tools" / "nvfp4" / "standin.json").write_text(json.dumps({"bench": ["slow", *(["lose-report"] if lost else [])]}))
+def test_the_engine_without_a_server_is_asked_too(tools: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tools" / "nvfp4" / "standin.json").write_text(json.dumps({"bench": ["slow"]}))
     (tmp_path / "tools" / "fp8_block" / "standin.json").write_text(json.dumps({"bench": ["fail"]}))
     run = start_run(STAGED, [*tools, *TWO, "engine.offline=[1,4,99]"], str(tmp_path / "artifacts"))
     points = run.measure()
@@ -152,11 +151,18 @@ def test_the_engine_without_a_server_is_asked_too(tools: list[str], tmp_path: Pa
     assert four["served"]["interactivity_tok_s_user"] / four["offline"]["interactivity_tok_s_user"] == pytest.approx(2.0, rel=0.25)
     assert four["steps"]["mean_scheduled"] == 4
     assert four["steps"]["context_share"] == pytest.approx(0.25)
-    assert any("no report.json" in note for note in four["notes"]) is lost
+    assert four["notes"] == []
     assert four["reported"]["interactivity_tok_s_user"] == pytest.approx(four["offline"]["interactivity_tok_s_user"], rel=0.1)
     run.attribute()
     assert "The engine without a server" in run.write_report().read_text()
     assert left_behind(tmp_path) == []
+    # Older releases lose the report where drafts are made: then the tables on the console say the same.
+    digest = next(digest for digest in run.run.trial_digests() if (run.run.trial_record(digest) or {})["variant"] == "precision")
+    kept = run.run.trial_folder(digest) / "kept" / "offline-0-4"
+    (kept / "report.json").unlink()
+    again = read_offline(kept, gpus=8, concurrency=4, turnovers=run.cfg.sweep.turnovers)
+    assert again["reported"] == pytest.approx(four["reported"], rel=1e-3)
+    assert again["notes"] == ["no report.json: read from what the tool printed"]
 
 
 def test_what_trtllm_bench_cannot_measure_is_said(tools: list[str]) -> None:

@@ -2,7 +2,7 @@
 
     trtllm-bench --model M --model_path FOLDER --workspace W throughput|latency --dataset D ... --report_json R [--request_json Q] --iteration_log I
 
-``standin.json`` in the checkpoint's folder may say {"bench": ["lose-report"]} (releases before 1.2 with drafts), ["fail"] or ["slow"] (half as fast).
+``standin.json`` in the checkpoint's folder may say {"bench": ["fail"]} or ["slow"] (half as fast).
 """
 
 from __future__ import annotations
@@ -106,8 +106,7 @@ def main() -> None:
                     "max_sequence_length": 2, "avg_isl": 1, "avg_osl": 1, "avg_sequence_length": 2},
     }  # fmt: skip
     print_tables(report)
-    if "lose-report" not in said:
-        given.report_json.write_text(json.dumps(report))
+    given.report_json.write_text(json.dumps(report))
     if getattr(given, "request_json", None):
         given.request_json.write_text(json.dumps(records))
     with given.iteration_log.open("w") as log:
