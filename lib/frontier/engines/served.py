@@ -109,8 +109,8 @@ class ServedEngine(Generic[Setting]):
             If the file that is named cannot be read.
         """
         texts = prompt_texts(self.cfg, model)
-        if self.cfg.workload.prompts:
-            read_texts(Path(self.cfg.workload.prompts).expanduser())
+        if self.cfg.workload.prompts and texts is not None:
+            read_texts(texts)
         told = bool(self.engine.synthetic_acceptance) or self.engine.forced_acceptance is not None
         drafting = any(draft_of(setting)[1] for variant in variants for setting in variant.settings.get("mtp", ()))
         if drafting and texts is None and not told:

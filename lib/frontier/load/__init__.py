@@ -1,7 +1,7 @@
 """Load on a deployment, and metrics from the raw times of its requests."""
 
 from frontier.load.aiperf import Aiperf, LoadResult, RunningLoad, cpu_share
-from frontier.load.bench_requests import bench_requests, decoded_per_step, most_in_flight, streamed
+from frontier.load.bench_requests import bench_requests, decoded_per_step, streamed
 from frontier.load.cross_check import TOLERANCE, Difference, cross_check, largest_difference
 from frontier.load.iterations import Steps, read_steps
 from frontier.load.metrics import Window, window_metrics
@@ -16,6 +16,6 @@ from frontier.load.steady import Steady, find_steady
 __all__ = [
     "RECOUNT_TOLERANCE", "SALT_BITS", "TOLERANCE", "Aiperf", "Difference", "Load", "LoadResult", "RunningLoad", "Steady", "Steps", "Window",
     "bench_requests", "client_note", "client_overhead", "cpu_share", "cross_check", "decoded_per_step", "find_steady", "largest_difference",
-    "load_tokenizer", "make_prompts", "most_in_flight", "read_requests", "read_steps", "read_texts", "recount", "requests_table", "scrape",
+    "load_tokenizer", "make_prompts", "read_requests", "read_steps", "read_texts", "recount", "requests_table", "scrape",
     "streamed", "window_metrics", "write_requests",
 ]  # fmt: skip

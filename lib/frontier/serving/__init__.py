@@ -2,7 +2,7 @@
 
 from frontier.serving.attached import Reported, ask, attached, contradictions, key_of
 from frontier.serving.cores import Cores, allocate, usable
-from frontier.serving.devices import check_devices, given_devices, held_devices, nvml_indices
+from frontier.serving.devices import check_devices, held_devices, nvml_indices
 from frontier.serving.nodes import node_names
 from frontier.serving.refusals import CheckpointFacts, checkpoint_facts, refusals
 from frontier.serving.running import Running, launch
@@ -31,7 +31,6 @@ __all__ = [
     "deployment",
     "devices",
     "difference",
-    "given_devices",
     "held_devices",
     "key_of",
     "launch",
