@@ -20,7 +20,7 @@ from frontier.config import compose
 from frontier.engines import get_engine
 from frontier.engines.offline import STEADY, WHOLE, read_offline
 from frontier.engines.trtllm import TrtllmEngine
-from frontier.errors import MachineError, RunError, UsageError
+from frontier.errors import ConfigErrors, MachineError, RunError, UsageError
 from frontier.plan import make_plan
 from frontier.runner import run_experiment
 from frontier.serving.trtllm import offline_bench, offline_refusal
@@ -55,6 +55,10 @@ def test_a_staged_ablation_runs_from_its_files_to_the_report(tools: list[str], t
     points = pd.read_parquet(folder / "points.parquet")
     assert points["variant"].nunique() == 5
     assert set(points["engine"]) == {"trtllm"}
+    drafting = points["draft_len"] > 0
+    # The stand-in accepts each further draft with a chance of a half: 1 + 1/2 + 1/4 + 1/8 tokens a step, less at the end of an answer of eight.
+    assert points.loc[drafting, "acceptance_length"].between(1.4, 2.0).all()
+    assert points.loc[~drafting, "acceptance_length"].isna().all()
     split = points[points["disagg"]]
     assert (set(split["gpus"]), set(split["prefill_gpus"]), set(split["decode_gpus"])) == ({8}, {4}, {4})
     engines = json.loads((folder / "engines.json").read_text())["engines"]
@@ -309,3 +313,37 @@ def test_drafts_are_not_measured_on_random_words(tools: list[str], tmp_path: Pat
     check(f"workload.prompts={texts}")
     with pytest.raises(UsageError, match="cannot read the prompts file"):
         check(f"workload.prompts={tmp_path / 'missing.txt'}")
+
+
+def test_nvfp4_on_hopper_is_refused_when_composed() -> None:
+    levers = ["lever=[precision]", "design=factorial", "lever.precision.baseline=[fp8_block]", "lever.precision.target=[nvfp4]"]
+    with pytest.raises(ConfigErrors, match=r"nvfp4 cannot run on any system of this experiment"):
+        compose("deepseek_r1_h200_staged", [*levers, "lever.precision.mode=forced"])
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_from_what_it_kept_to_its_report(tools: list[str], tmp_path: Path) -> None:
+    """Build, start, sweep, a kill in the middle of it, and the same command again: no point twice, none lost, one engine per variant."""
+    artifacts, cache = tmp_path / "artifacts", tmp_path / "cache"
+    places = [f"paths.artifacts_dir={artifacts}", f"paths.cache_dir={cache}"]
+    command = [sys.executable, "-m", "frontier.cli", "run", f"experiment={STAGED}", *tools, *TWO, *places, "--json", "--quiet"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    deadline = time.monotonic() + 120
+    while not list(artifacts.glob("runs/*/trials/*/kept/launch-*/*.log")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert left_behind(tmp_path) == []
+    engines = sorted(cache.glob("engines/*/engine.json"))
+    assert len(engines) == 2
+    written = [file.stat().st_mtime_ns for file in engines]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert second.returncode == 0, second.stderr
+    folder = Path(json.loads(second.stdout)["path"])
+    points = pd.read_parquet(folder / "points.parquet")
+    at = sorted(zip(points["variant"], points["concurrency"], strict=True))
+    assert at == [("baseline", 1), ("baseline", 4), ("precision", 1), ("precision", 4)]
+    assert len(list(artifacts.glob("runs/2*"))) == 1
+    assert [file.stat().st_mtime_ns for file in sorted(cache.glob("engines/*/engine.json"))] == written
+    assert (folder / "report.html").exists()
+    assert left_behind(tmp_path) == []

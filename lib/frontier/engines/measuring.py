@@ -78,6 +78,8 @@ class Bench:
         Interpreter with lm-evaluation-harness, where scores are asked for.
     counted : bool
         Whether the servers show counters and histograms that the kit reads.
+    steps_streamed : bool
+        Whether they stream every decoding step by itself.
     """
 
     cfg: Config
@@ -86,6 +88,7 @@ class Bench:
     model: Path
     scorer: Path | None = None
     counted: bool = True
+    steps_streamed: bool = False
 
     def measure(self, trial: Trial, context: TrialContext, deployment: Deployment) -> pd.DataFrame:
         """Points of one deployment: those an earlier attempt kept, and the rest from a new launch.
@@ -118,6 +121,7 @@ class Bench:
                 synthetic=bool(self.cfg.engine.synthetic_acceptance) or self.cfg.engine.forced_acceptance is not None,
                 before=quiet,
                 probe=probe,
+                steps_streamed=self.steps_streamed,
             )
             self._ask_for_output(trial, context, running, launch_folder)
             self._ask_for_scores(trial, running, launch_folder, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from frontier.engines.counters import acceptance_length
-from frontier.load import RECOUNT_TOLERANCE, TOLERANCE, Window, cpu_share, find_steady, window_metrics
+from frontier.load import RECOUNT_TOLERANCE, TOLERANCE, Window, cpu_share, find_steady, tokens_per_chunk, window_metrics
 from frontier.schema import SweepConfig
 from frontier.serving import Cores
 from frontier.telemetry import BackgroundLoad, MachineProbe, clock_jumps, joules_per_output_token, power_w_gpu
@@ -54,6 +55,8 @@ class Cell:
         What others took of the servers' cores before the launch.
     probe : MachineProbe
         Speed of the machine before the launch.
+    steps_streamed : bool
+        Every decoding step comes as a chunk of its own, so that chunks tell what a step yields where no counter does.
     """
 
     labels: dict[str, Any]
@@ -68,6 +71,7 @@ class Cell:
     synthetic: bool
     before: BackgroundLoad
     probe: MachineProbe
+    steps_streamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ def point_row(
         "probe_matmul_gflop_s": cell.probe.matmul_gflop_s,
         "probe_copy_gib_s": cell.probe.copy_gib_s,
     }
+    if cell.steps_streamed and cell.labels["draft_len"] and math.isnan(row["acceptance_length"]):
+        row["acceptance_length"] = tokens_per_chunk(requests, window)
     row["power_w_gpu"] = power_w_gpu(watched.telemetry, window.start_ns, window.end_ns, cell.gpus_held) if cell.gpus_held else float("nan")
     row["joules_per_output_token"] = joules_per_output_token(row["power_w_gpu"], row["output_tput_tok_s_gpu"])
     flags = [

@@ -218,7 +218,8 @@ class TrtllmEngine(StartedEngine[TrtllmSetting]):
 
     def _bench(self, cache: Path, form: str, release: str) -> Bench:
         folder = model_folder(self.checkpoint(form), self.cfg.model.revision)
-        return Bench(self.cfg, self._python(release), self.client(cache), folder, counted=False)
+        stepwise = self.engine.stream_interval == 1
+        return Bench(self.cfg, self._python(release), self.client(cache), folder, counted=False, steps_streamed=stepwise)
 
     def _python(self, release: str) -> Path:
         """Interpreter beside which ``trtllm-serve`` of a release stands."""

@@ -159,6 +159,18 @@ def window_metrics(requests: pd.DataFrame, window: Window, *, gpus: int, concurr
     }
 
 
+def tokens_per_chunk(requests: pd.DataFrame, window: Window) -> float:
+    """Tokens that a streamed chunk holds after the first, over the requests that end in the window; NaN where none has two chunks.
+
+    Where every decoding step is streamed by itself, this is what a step yields: with drafts the accepted ones and the verified one.
+    """
+    end = column_ns(requests, "end_ns")
+    tokens, chunks = (requests[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("output_tokens", "chunks"))
+    with np.errstate(invalid="ignore"):
+        kept = sound(requests) & (end > window.start_ns) & (end <= window.end_ns) & (chunks >= 2) & (tokens >= 2)
+    return float((tokens[kept] - 1).sum() / (chunks[kept] - 1).sum()) if kept.any() else float("nan")
+
+
 def latencies(sample: Times) -> dict[str, float]:
     """Median, p90, p99 and mean of TTFT, TPOT and E2EL, seconds; percentiles interpolated linearly, as the tools do."""
     out: dict[str, float] = {}
