@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo measure test tools test-quick lint type docs notebooks strip lab figures lock clean
+.PHONY: help demo measure test tools pocket test-quick lint type docs notebooks strip lab figures lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,12 +21,16 @@ measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine'
 	$(BIN)/frontier run experiment=pocket_cpu
 
 test: $(VENV)/dev.stamp  ## run everything that is tested; what measures a live server comes last, alone on the machine
-	$(MAKE) -j 2 lint tools
+	$(MAKE) -j 3 lint tools pocket
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not live" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m live tests/live tests/load/test_load_aiperf.py tests/engines/test_trtllm_real_client.py $(PYTEST_ARGS)
 
 tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
 	$(BIN)/frontier doctor --install vllm --install aiperf
+	$(BIN)/python tests/containers/podman_for_tests.py
+
+pocket: $(VENV)/dev.stamp  ## the checkpoint that the measured tests serve, once (some minutes of all cores)
+	$(BIN)/frontier checkpoint make pocket
 
 test-quick: $(VENV)/dev.stamp  ## the tests without those that take more than a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)

@@ -17,7 +17,7 @@ from frontier import config
 from frontier.attribution import FEWEST, aliasing_text, fraction_cells
 from frontier.engines import Engine, get_engine, levers_of
 from frontier.errors import ConfigError
-from frontier.provenance import environment, package_sha256, sha256_files, wheel_sha256
+from frontier.provenance import container, environment, package_sha256, sha256_files, wheel_sha256
 from frontier.records import Trial, Variant
 from frontier.schema import Config
 
@@ -316,6 +316,8 @@ def _trial_digest(engine: Engine, variant: Variant, replicate: int) -> str:
             "code": {name: package_sha256(name) for name in engine.code_packages},
             "facts": {name: package_sha256(name) for name in ("frontier.records", "frontier.catalog")},
             "wheels": {name: wheel_sha256(name) for name in engine.wheels},
+            # What is computed is the same in every image; what is measured is not.
+            **({"image": inside["image_id"]} if engine.exclusive and (inside := container()) else {}),
         }
     )
 

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import platform
 import subprocess
+import uuid
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -77,7 +78,14 @@ def wheel_sha256(distribution: str) -> str:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the clone that holds a folder, and whether tracked files differ from it; nulls outside a clone."""
+    """Commit of the clone that holds a folder, and whether tracked files differ from it; nulls outside a clone.
+
+    An image of the kit holds no clone: it says in ``FRONTIER_KIT_COMMIT`` what it was made from, ``<commit>+changes`` if files differed.
+    """
+    stated = os.environ.get("FRONTIER_KIT_COMMIT", "")
+    if stated:
+        commit, plus, _ = stated.partition("+")
+        return {"commit": commit, "dirty": bool(plus)}
 
     def git(*arguments: str) -> str | None:
         try:
@@ -121,6 +129,29 @@ def machine_identity() -> dict[str, Any]:
     }
 
 
+def container() -> dict[str, str] | None:
+    """The container this process runs in, as the kit that started it says: runtime, image and image ID; None on the host."""
+    runtime = os.environ.get("FRONTIER_RUNTIME", "")
+    if not runtime:
+        return None
+    return {"runtime": runtime, "image": os.environ.get("FRONTIER_IMAGE", ""), "image_id": os.environ.get("FRONTIER_IMAGE_ID", "")}
+
+
+def machine_fingerprint() -> str:
+    """Sixteen hexadecimal digits that tell this machine from others and name nobody; empty where the system has no identity of its own.
+
+    A hash of the system's own identity. A container has none: the kit that started it hands over the host's.
+    """
+    stated = os.environ.get("FRONTIER_MACHINE", "")
+    if stated:
+        return stated
+    try:
+        identity = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        identity = f"{uuid.getnode():x}" if not uuid.getnode() >> 40 & 1 else ""  # the multicast bit marks a number drawn at random
+    return hashlib.sha256(f"{DISTRIBUTION} machine {identity}".encode()).hexdigest()[:16] if identity else ""
+
+
 def environment(root: Path, wheels: Iterable[str] = ()) -> dict[str, Any]:
     """What a run says of the machine and the software it ran on.
 
@@ -147,6 +178,8 @@ def environment(root: Path, wheels: Iterable[str] = ()) -> dict[str, Any]:
             "source_sha256": package_sha256("frontier"),
             **git_state(root),
         },
+        "container": container(),
+        "machine": machine_fingerprint(),
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "platform": {"system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver())},
         "cpu": {"model": processor_name(), "cores": os.cpu_count()},

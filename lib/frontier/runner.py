@@ -22,6 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 from frontier import config
+from frontier.contained import run_contained
 from frontier.engines import get_engine
 from frontier.errors import ConfigError, ConfigErrors, RunError
 from frontier.files import read_json, write_text
@@ -107,7 +108,7 @@ def run_experiment(
     ConfigErrors
         If the experiment cannot be composed; nothing is created then.
     MachineError
-        If an engine lacks a tool or a checkpoint here; nothing is created then.
+        If an engine lacks a tool or a checkpoint here, or the runtime or its image is not here; nothing is created then.
     RunError
         If a notebook fails (its executed copy is kept), or another process works on the same run.
     """
@@ -115,6 +116,9 @@ def run_experiment(
     if artifacts_dir is not None:
         cfg = replace(cfg, paths=replace(cfg.paths, artifacts_dir=str(artifacts_dir)))
         cfg.seal()
+    if cfg.runtime.kind != "host":
+        answer = run_contained(cfg, progress=progress)
+        return RunResult(RunFolder(Path(answer["path"])), str(answer["status"]), tuple(answer["failed"]), reused=bool(answer["reused"]))
     plan = make_plan(cfg)
     store = Store(artifacts_folder(cfg))
     found = store.find_identity(plan.identity)

@@ -236,6 +236,19 @@ class PlaceConfig(Sealable):
 
 
 @dataclass
+class RuntimeConfig(Sealable):
+    """The container that a run is executed in. It enters no digest: what ran in it stands in the run's environment and in its trials."""
+
+    kind: str = "host"  # host | podman | docker | apptainer | pyxis
+    image: str = ""  # image ID or name; apptainer: the image's file
+    gpus: str = ""  # all, or indices like 0,1; empty: none
+    network: bool = False  # whether it may reach the network
+    memory_gib: float = 0.0  # 0: no limit
+    folders: list[str] = field(default_factory=list)  # further folders, readable under their own path: checkpoints, prompts
+    environment: list[str] = field(default_factory=list)  # names of variables that are handed over; nothing else is
+
+
+@dataclass
 class ReportConfig(Sealable):
     """What the report shows first."""
 
@@ -273,6 +286,7 @@ class Config(Sealable):
     sweep: SweepConfig = field(default_factory=SweepConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     place: PlaceConfig = field(default_factory=PlaceConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
     systems: dict[str, HardwareConfig] = field(default_factory=dict)  # filled by the loader: every system the levers name
@@ -287,6 +301,7 @@ GROUPS: dict[str, Any] = {
     "sweep": SweepConfig,
     "quality": QualityConfig,
     "place": PlaceConfig,
+    "runtime": RuntimeConfig,
     "report": ReportConfig,
     "paths": PathsConfig,
 }

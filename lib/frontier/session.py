@@ -126,6 +126,7 @@ class Session:
             "systems": ", ".join(system.title for system in self.cfg.systems.values()) or self.cfg.hardware.title,
             "workload": f"{self.cfg.workload.isl_tokens} input, {self.cfg.workload.osl_tokens} output tokens",
             "kit": f"{kit['version']}, commit {(kit['commit'] or 'unknown')[:12]}{dirty}",
+            "container": _container_text(environment.get("container")),
             "data": ", ".join(f"{name} {wheel['version']}" for name, wheel in wheels.items()) or "none",
             "GPUs here": ", ".join(gpu["name"] for gpu in environment["gpus"]) or "none",
         }
@@ -366,6 +367,10 @@ class Session:
         self.attribute()
         file = self.run.path / "report.html"
         return file if file.exists() else write_report(self.run.path)
+
+
+def _container_text(found: Mapping[str, str] | None) -> str:
+    return f"{found['runtime']}, image {found['image_id'].removeprefix('sha256:')[:12]}" if found else "none"
 
 
 def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, str]:

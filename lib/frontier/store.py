@@ -213,6 +213,17 @@ class Store:
             hint=f"`frontier run experiment={experiment}`, or execute notebook 20_measure_frontier first; runs there are: {self._listing()}",
         )
 
+    def named(self, word: str) -> RunFolder:
+        """The run that a word means: the newest finished one of an experiment of that name, else the one of that id.
+
+        Raises
+        ------
+        RunError
+            If there is neither; the message lists the runs there are.
+        """
+        finished = [run for run in self.list_runs(word) if run.manifest is not None]
+        return finished[-1] if finished else self.find_run(run_id=word)
+
     def find_identity(self, identity: str) -> RunFolder | None:
         """The run to continue or to return: the newest unfinished one of this identity, else the newest complete one, else None."""
         same = [run for run in reversed(self.list_runs()) if run.plan.get("identity") == identity]

@@ -62,6 +62,7 @@ _LOAD: dict[str, Any] = {
     "min_replicates": 2,
     "focus": "frontier",
 }
+_HOST: dict[str, Any] = {"kind": "host", "image": "", "gpus": "", "network": False, "memory_gib": 0.0, "folders": [], "environment": []}
 _NO_QUALITY: dict[str, Any] = {
     "kind": "none",
     "max_perplexity_increase": 0.02,
@@ -191,6 +192,7 @@ _SMOKE: dict[str, Any] = {
     "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 3, "grid_points": 33, **_LOAD},
     "quality": _NO_QUALITY,
     "place": {"kind": "local", "workers": 0},
+    "runtime": _HOST,
     "report": {"metric": "total", "interactivities_tok_s_user": [], "formats": ["png", "svg"]},
     "paths": {"artifacts_dir": "artifacts", "cache_dir": "artifacts/cache", "notebooks_dir": "notebooks"},
     "systems": {"h200_sxm_x8": "8 x H200 SXM", "b200_sxm_x8": "8 x B200 SXM"},
@@ -333,6 +335,7 @@ _DEEPSEEK: dict[str, Any] = {
     "sweep": {"kind": "grid", "concurrencies": [1, 2, 4, 8, 16, 32, 64, 128, 256], "replicates": 1, "grid_points": 65, **_LOAD},
     "quality": _NO_QUALITY,
     "place": {"kind": "local", "workers": 0},
+    "runtime": _HOST,
     "report": {"metric": "total", "interactivities_tok_s_user": [25.0, 50.0, 75.0], "formats": ["png", "svg"]},
     "paths": {"artifacts_dir": "artifacts", "cache_dir": "artifacts/cache", "notebooks_dir": "notebooks"},
     "systems": {"h200_sxm_x8": "8 x H200 SXM", "gb200_nvl72": "GB200 NVL72"},

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from doc_pages import ROOT, SHELL, fences, pages
 
-COPIED = ("conf", "docs/examples", "notebooks", "requirements", "Makefile", "pyproject.toml")
+COPIED = ("conf", "containers", "docs/examples", "notebooks", "requirements", "Makefile", "pyproject.toml")
 LIMIT_S = 120
 
 
@@ -37,6 +37,13 @@ class Command:
 NOT_RUN: list[tuple[str, str, str]] = [
     ("git clone ", "needs the network", ""),
     ("cd ", "the commands run in the clone already", ""),
+    ("frontier images build kit", "builds an image for minutes", "frontier images build --help"),
+    ("frontier images save", "needs an image", "frontier images save --help"),
+    ("frontier images load", "needs an archive", "frontier images load --help"),
+    ("frontier images note", "needs an archive", "frontier images note --help"),
+    ("apptainer ", "is not installed here", ""),
+    ("pip wheel ", "fetches packages for minutes", ""),
+    ("python tests/containers/", "installs packages", f"test -f {ROOT}/tests/containers/{{first}}"),
     ("make", "installs packages and runs for minutes", "make -n{rest}"),
     ("frontier lab", "starts a server", "frontier lab --help"),
     ("frontier run experiment=deepseek_r1_h200_to_gb200", "predicts for minutes", "frontier plan experiment=deepseek_r1_h200_to_gb200{rest}"),
@@ -45,6 +52,7 @@ NOT_RUN: list[tuple[str, str, str]] = [
     ("frontier run experiment=pocket_cpu", "starts servers for minutes", "frontier plan experiment=pocket_cpu{rest}"),
     ("frontier run experiment=pocket_cpu_quick", "starts servers for minutes", "frontier plan experiment=pocket_cpu_quick{rest}"),
     ("frontier run experiment=pocket_gpu", "starts servers for minutes", "frontier plan experiment=pocket_gpu{rest}"),
+    ("frontier rerun deepseek_r1_b200_staged", "needs a run that GPUs made", "frontier rerun --help"),
     ("frontier doctor --install", "installs an engine for minutes", "frontier doctor --help"),
     ("frontier checkpoint make", "trains for minutes", "frontier checkpoint make --help"),
     ("papermill ", "runs a notebook for minutes", "test -f {first}"),

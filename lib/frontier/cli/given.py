@@ -33,12 +33,13 @@ def choices(text: str, option: str) -> dict[str, str]:
 
 
 def read_table(path: Path, where: Sequence[str] | None) -> pd.DataFrame:
-    """The points table of a file, a run's folder or a published data set that ships with the kit, cut down to the rows that ``where`` keeps."""
-    from frontier.attribute.levers import as_text
-    from frontier.evidence.published import DATASETS, published_points
-    from frontier.records import read_points
+    """The points table of a file, a run's folder, a bundle or a published data set, cut down to the rows that ``where`` keeps.
 
-    table = published_points(str(path)) if str(path) in DATASETS and not path.exists() else read_points(path)
+    A bundle (a file whose name ends in .zip) is verified first; nothing of it is executed.
+    """
+    from frontier.attribute.levers import as_text
+
+    table = _points(path)
     for pair in where or []:
         column, equals, value = pair.partition("=")
         if not equals or column not in table:
@@ -50,6 +51,19 @@ def read_table(path: Path, where: Sequence[str] | None) -> pd.DataFrame:
             )
         table = table[(text == value).fillna(False).astype(bool)].reset_index(drop=True)
     return table
+
+
+def _points(path: Path) -> pd.DataFrame:
+    from frontier.evidence.published import DATASETS, published_points
+    from frontier.records import read_points
+
+    if str(path) in DATASETS and not path.exists():
+        return published_points(str(path))
+    if path.suffix.lower() == ".zip" and path.is_file():
+        from frontier.bundle import read_points_of
+
+        return read_points_of(path)
+    return read_points(path)
 
 
 def residuals(*tables: pd.DataFrame) -> ResidualModel | None:

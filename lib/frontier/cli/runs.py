@@ -8,13 +8,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from frontier.cli.app import Json, Overrides, app
 from frontier.cli.show import print_attribution, print_engine, print_json, print_table
 from frontier.errors import FrontierError, UsageError
+
+if TYPE_CHECKING:
+    from frontier.store import Store
 
 
 def _experiment(overrides: Sequence[str] | None) -> tuple[str, list[str]]:
@@ -57,6 +60,8 @@ def plan(
     print(f"{trials} trials, {found.gpu_hours:g} GPU-hours here; {found.gpu_hours_note}")
     for line in found.main.aliasing:
         print(line)
+    if cfg.runtime.kind != "host":
+        print(f"run in {cfg.runtime.kind}, image {cfg.runtime.image}")
 
 
 @app.command()
@@ -137,21 +142,87 @@ def status(
 
 @app.command()
 def report(
-    run_id: Annotated[str, typer.Argument(help="a run; without it the newest of the experiment")] = "",
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="a run; several are compared with the first: ids, folders, points tables or bundles", metavar="[RUN]..."),
+    ] = None,
     experiment: Annotated[str, typer.Option("--experiment", help="the newest run of this experiment")] = "",
     artifacts: Annotated[Path, typer.Option("--artifacts", help="folder of the runs")] = Path("artifacts"),
+    points: Annotated[
+        Path | None, typer.Option("--points", help="published points (CSV, Parquet, or a data set's name) of the same configuration")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="the comparison's page; by default under ARTIFACTS/comparisons")] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="changes below it count as none: 0.05 on one machine, 0.10 between two")] = None,
+    metric: Annotated[str, typer.Option("--metric", help="total or output, for points tables; a run has its own")] = "",
+    as_json: Json = False,
 ) -> None:
-    """Print the path of a run's report; write it when it is not there yet."""
+    """Print the path of a run's report, written where it is not there yet; with several runs, compare them on one page."""
+    named = list(runs or [])
+    if len(named) > 1 or points is not None:
+        _compare(named, experiment, artifacts, points, out, margin, metric, as_json=as_json)
+        return
+    if as_json or out is not None or margin is not None or metric:
+        raise UsageError("--json, --out, --margin and --metric belong to a comparison", hint="name several runs, or --points FILE")
     from frontier.report import write_report
     from frontier.store import Store
 
-    found = Store(artifacts).find_run(experiment or None, run_id)
+    found = Store(artifacts).find_run(experiment or None, named[0] if named else "")
     page = found.path / "report.html"
     if not page.exists():
         if not (found.path / "attribution.json").exists():
             raise UsageError(f"run {found.run_id} has no attribution yet", hint=f"frontier run experiment={found.name}")
         write_report(found.path)
     print(page)
+
+
+def _compare(
+    named: Sequence[str],
+    experiment: str,
+    artifacts: Path,
+    points: Path | None,
+    out: Path | None,
+    margin: float | None,
+    metric: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Compare runs; print the page's path and what moved."""
+    import pandas as pd
+
+    from frontier.cli.given import read_table
+    from frontier.compare import compare_paths, comparison_file, verdict_rows, write_page
+    from frontier.records import check_metric
+    from frontier.report.comparison import verdict_word
+    from frontier.store import Store
+
+    if metric:
+        check_metric(metric)
+    if not named and not experiment:
+        raise UsageError("--points is held against runs, and none is named", hint="frontier report RUN --points FILE, or --experiment NAME")
+    if named and experiment:
+        raise UsageError("--experiment takes its newest run; it goes with no named ones", hint="name the runs alone")
+    store = Store(artifacts)
+    paths = [store.find_run(experiment).path] if experiment else [_run_path(word, store) for word in named]
+    published = None if points is None else read_table(points, None)
+    document = compare_paths(paths, metric=metric, margin=margin, published=published, published_name="" if points is None else points.name)
+    page = write_page(document, out if out is not None else comparison_file(document, artifacts))
+    if as_json:
+        print_json(document)
+        print(f"comparison: {page}", file=sys.stderr)
+        return
+    for pair in document["pairs"]:
+        print(f"{pair['new']} against {pair['original']}: {verdict_word(pair['verdict']).lower()}")
+        print(f"{pair['sentence']} {' '.join(pair['cause']['sentences'])}")
+        print_table(pd.DataFrame(verdict_rows(pair)))
+    if document["published"]:
+        print_table(pd.DataFrame([row for one in document["published"] for row in verdict_rows(one)]))
+    print(f"comparison: {page}")
+
+
+def _run_path(word: str, store: Store) -> Path:
+    """A run by its id or its experiment's name, or the folder or file that is named."""
+    path = Path(word)
+    return path if path.exists() else store.named(word).path
 
 
 @app.command()

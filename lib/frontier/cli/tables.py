@@ -16,7 +16,7 @@ from frontier.errors import UsageError
 
 @app.command()
 def attribute(
-    points: Annotated[Path, typer.Argument(help="points table (CSV or Parquet) that holds the plan, or a run's folder")],
+    points: Annotated[Path, typer.Argument(help="points table (CSV or Parquet) that holds the plan, a run's folder or a bundle (.zip)")],
     levers: Annotated[str, typer.Option("--levers", help="columns, comma-separated, in ladder order")],
     baseline: Annotated[str, typer.Option("--baseline", help="a=x,b=y; several values of a level as x|y")] = "",
     target: Annotated[str, typer.Option("--target", help="a=x2,b=y2")] = "",
@@ -54,7 +54,7 @@ def attribute(
 
 @app.command()
 def shift(
-    before: Annotated[Path, typer.Argument(help="points table before (CSV or Parquet), or a run's folder")],
+    before: Annotated[Path, typer.Argument(help="points table before (CSV or Parquet), a run's folder or a bundle (.zip)")],
     after: Annotated[Path | None, typer.Argument(help="points table after; without it both snapshots are taken from the first table")] = None,
     where_before: Annotated[list[str] | None, typer.Option("--before", help="rows of the first snapshot", metavar="COLUMN=VALUE")] = None,
     where_after: Annotated[list[str] | None, typer.Option("--after", help="rows of the second snapshot", metavar="COLUMN=VALUE")] = None,

@@ -12,7 +12,9 @@ import yaml
 from frontier.errors import ConfigError
 
 # Groups with options in conf/, in the order of config.yaml. `lever` takes several options, `experiment` comes last.
-OPTION_GROUPS = ("model", "hardware", "workload", "engine", "lever", "design", "sweep", "quality", "place", "report", "paths", "experiment")
+OPTION_GROUPS = (
+    "model", "hardware", "workload", "engine", "lever", "design", "sweep", "quality", "place", "runtime", "report", "paths", "experiment",
+)  # fmt: skip
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one, where PyYAML was built with it: ten times faster
 COMPANION = "engine@companion"  # the engine group once more, at the key `companion`
 

@@ -16,6 +16,7 @@ from frontier.config import files
 from frontier.config.keys import check_value, flatten
 from frontier.config.overrides import Overrides, parse_overrides
 from frontier.config.record import to_object
+from frontier.config.resolved import apply_value, compose_resolved
 from frontier.config.rules import check_range, validate
 from frontier.config.sources import Sources, gather
 from frontier.errors import ConfigError, ConfigErrors
@@ -31,7 +32,8 @@ def compose(experiment: str | None, overrides: Sequence[str] = (), conf_dir: Pat
     Parameters
     ----------
     experiment : str, optional
-        A file in ``conf/experiment``, without ``.yaml``; may also stand among the overrides.
+        A file in ``conf/experiment``, without ``.yaml``; may also stand among the overrides. Or the path of a run's ``config.yaml``, which holds
+        every key already (:func:`frontier.config.resolved.compose_resolved`).
     overrides : sequence of str
         ``key=value`` and ``group=option``, as on the command line.
     conf_dir : Path, optional
@@ -45,6 +47,8 @@ def compose(experiment: str | None, overrides: Sequence[str] = (), conf_dir: Pat
     """
     conf = (conf_dir or files.conf_dir()).resolve()
     wanted = parse_overrides(overrides, conf)
+    if experiment is not None and experiment.endswith(".yaml"):
+        return compose_resolved(Path(experiment).expanduser(), wanted, conf)
     sources = gather(experiment, wanted, conf)
     # Wrong overrides are left out of the merge, so that what is wrong beside them is reported in the same go.
     cfg = None if sources.problems or "experiment" in wanted.refused else _merge(sources, wanted)
@@ -84,7 +88,7 @@ def _merge(sources: Sources, wanted: Overrides) -> Config | None:
                     node.lever[name] = lever
                 for path, value in wanted.values.items():
                     if path[0] != "systems":
-                        _apply(node, path, value)
+                        apply_value(node, path, value)
                 _add_systems(node, sources, wanted)
         return to_object(node, sources.origins, "the configuration")
     except ConfigErrors as several:
@@ -98,14 +102,6 @@ def _merge(sources: Sources, wanted: Overrides) -> Config | None:
 
 def _as_text(value: Any) -> str:
     return f"[{','.join(value)}]" if isinstance(value, list) else str(value)
-
-
-def _apply(node: DictConfig, path: tuple[str, ...], value: Any) -> None:
-    if isinstance(value, dict):
-        OmegaConf.update(node, ".".join(path), value, merge=True)
-        return
-    parent = OmegaConf.select(node, ".".join(path[:-1])) if len(path) > 1 else node
-    parent[int(path[-1]) if path[-1].isdigit() else path[-1]] = value  # draft lengths are whole-number keys
 
 
 def _add_systems(node: DictConfig, sources: Sources, wanted: Overrides) -> None:
@@ -128,7 +124,7 @@ def _add_systems(node: DictConfig, sources: Sources, wanted: Overrides) -> None:
             rule = f"{'.'.join(path)} is not a key of a system that this experiment goes to"
             sources.problems.append(ConfigError(rule, origin=wanted.origin(path), hint=f"one of: {keys}"))
         else:
-            _apply(node, path, value)
+            apply_value(node, path, value)
 
 
 def _system(sources: Sources, name: str) -> DictConfig:

@@ -16,11 +16,11 @@ from frontier.errors import ConfigError, ConfigErrors
 from frontier.schema import Config
 
 # They say where and how things are done or shown, not what is found.
-_NOT_IN_DIGEST = ("paths", "place", "report")
+_NOT_IN_DIGEST = ("paths", "place", "runtime", "report")
 
 
 def digest(cfg: Config) -> str:
-    """SHA-256 (hex) of the resolved configuration without paths, place and report: equal experiments share it.
+    """SHA-256 (hex) of the resolved configuration without paths, place, runtime and report: equal experiments share it.
 
     The order of the levers is part of it, because it is the order of the ladder.
     """

@@ -32,6 +32,17 @@ def relations(cfg: Config, origins: Mapping[str, str], wrong: Collection[str] = 
     yield from mtp(context)
     yield from disaggregation(context)
     yield from batch(context)
+    yield from _runtime(context)
+
+
+def _runtime(context: Context) -> Iterator[ConfigError]:
+    """A container without an image, and an image without a container."""
+    runtime = context.cfg.runtime
+    if runtime.kind != "host" and not runtime.image:
+        message = f"runtime {runtime.kind} needs an image, got none"
+        yield context.problem(message, "runtime.image", "runtime.image=sha256:...; `frontier images build kit` makes one and prints its ID")
+    if runtime.kind == "host" and runtime.image:
+        yield context.problem(f"runtime.image={runtime.image} needs a container, got runtime host", "runtime.image", "runtime=podman")
 
 
 def _levers(context: Context, wrong: Collection[str]) -> Iterator[ConfigError]:

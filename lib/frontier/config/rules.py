@@ -11,7 +11,7 @@ from typing import Any
 from frontier.catalog import precision_names
 from frontier.config.context import Context
 from frontier.config.relations import relations
-from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS, LOAD_FORMATS, PLATFORMS, SWEEPS
+from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS, LOAD_FORMATS, PLATFORMS, RUNTIMES, SWEEPS
 from frontier.errors import ConfigError
 from frontier.records import COLUMNS, METRICS
 from frontier.schema import Config
@@ -54,6 +54,7 @@ def each(rule: Rule, *, empty: bool) -> Rule:
 _TEXT = Rule(lambda value: bool(value.strip()), "a text, not empty", "text")
 # The name becomes part of folder names.
 _NAME = Rule(lambda value: re.fullmatch(r"[a-z0-9][a-z0-9_-]*", value) is not None, "lower-case letters, digits, _ and -", "my_run")
+_VARIABLE = Rule(lambda value: re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value) is not None, "the name of a variable", "HF_TOKEN")
 _ROOT = {"name": _NAME, "title": _TEXT}
 _FRACTION = Rule(lambda value: 0 < value <= 1, "above 0 and at most 1", "0.9")
 _ENGINE = {
@@ -151,6 +152,13 @@ _RULES: dict[str, dict[str, Rule]] = {
         "lm_eval_limit": at_least(0, "documents"),
     },
     "place": {"kind": one_of(["local"]), "workers": at_least(0)},
+    "runtime": {
+        "kind": one_of(RUNTIMES),
+        "gpus": Rule(lambda value: re.fullmatch(r"|all|\d+(,\d+)*", value) is not None, "empty, all, or GPU indices like 0,1", "all"),
+        "memory_gib": at_least(0, "GiB"),
+        "folders": each(Rule(lambda value: value.startswith("/"), "an absolute path", "/data/models"), empty=True),
+        "environment": each(_VARIABLE, empty=True),
+    },
     "report": {
         "metric": one_of(list(METRICS)),
         "interactivities_tok_s_user": each(above(0, "tokens/s/user", "50.0"), empty=True),

@@ -10,6 +10,7 @@ DATASETS = ("silicon_sample",)
 FORMATS = ("png", "svg")
 LOAD_FORMATS = ("auto", "dummy")
 PLATFORMS = ("cpu", "cuda")
+RUNTIMES = ("host", "podman", "docker", "apptainer", "pyxis")
 SWEEPS = ("grid", "adaptive", "mlperf_endpoints")
 KV_PRECISIONS = ("bf16", "fp8")
 # Named search spaces of frontier.evidence.predicted; tp8 and task_default are there for comparisons with aiconfigurator's own sweep.

@@ -19,7 +19,7 @@ from frontier.engines.measuring import Bench, Deployment
 from frontier.engines.offline import OfflineCheck
 from frontier.engines.served import CODE, StartedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
-from frontier.provenance import machine_identity
+from frontier.provenance import container, machine_identity
 from frontier.records import KEPT, Trial, Variant
 from frontier.serving import DeploymentSpec, allocate, usable
 from frontier.serving.trtllm import (
@@ -240,6 +240,10 @@ class TrtllmEngine(StartedEngine[TrtllmSetting]):
         return Path(found).parent / "python3"
 
     def _image(self, release: str) -> str:
+        """As the configuration names it, else the one that all of this runs in."""
+        return self._named_image(release) or (container() or {}).get("image_id", "")
+
+    def _named_image(self, release: str) -> str:
         return self.engine.images.get(release, self.engine.image if release == self.engine.release else "")
 
     def measure(self, trial: Trial, context: TrialContext) -> TrialResult:

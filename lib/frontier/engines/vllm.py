@@ -18,7 +18,7 @@ from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.measuring import Bench, Deployment
 from frontier.engines.served import CODE, StartedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
-from frontier.provenance import machine_identity
+from frontier.provenance import container, machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
 from frontier.tools import find, recipe
@@ -166,6 +166,7 @@ class VllmEngine(StartedEngine[tuple[VllmLevers, int]]):
             "model": self.cfg.model.name,
             "hardware": self.cfg.hardware.hardware,
             "engine": self.kind,
+            "image": (container() or {}).get("image_id"),
             "precision": PRECISION_FORMS[KIT_FORMS.get(levers.precision_form, levers.precision_form)][0],
             "kv_precision": self.cfg.kv_precision,
             "tp": levers.tp,

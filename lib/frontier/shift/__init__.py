@@ -3,5 +3,6 @@
 from frontier.shift.account import account
 from frontier.shift.changes import changes_between
 from frontier.shift.per import Per
+from frontier.shift.verdict import MARGIN_OTHER_SYSTEM, MARGIN_SAME_SYSTEM
 
-__all__ = ["Per", "account", "changes_between"]
+__all__ = ["MARGIN_OTHER_SYSTEM", "MARGIN_SAME_SYSTEM", "Per", "account", "changes_between"]
