@@ -144,6 +144,7 @@ def build(name: str, root: Path, wish: Wish | None = None, tell: Callable[[str],
             began_s = time.monotonic()
             run(build_command(wish.runtime, order), f"building {name}")
             builds.append({**_inspect(wish.runtime, order.tag), "reference": order.tag, "seconds": round(time.monotonic() - began_s, 1)})
+    run([wish.runtime, "tag", tag, f"{tag.rpartition(':')[0]}:latest"], f"naming {name}")  # what the options of `runtime` take where none is named
     record = _record(name, root, source, wish, used, round(base_s, 1), builds)
     write_json(record_path(root, name), record)
     return record
