@@ -99,7 +99,10 @@ def git_state(folder: Path) -> dict[str, Any]:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Name, memory and driver of every NVIDIA GPU of this machine; empty where there is no driver."""
+    """Name, memory, driver, clock and power limit of every NVIDIA GPU of this machine; empty where there is no driver.
+
+    The clock (MHz) is the one that applications are set to, or the highest the GPU has; clock and limit (W) are None where the driver does not say.
+    """
     # Imported on use, and by name because the package carries no types.
     pynvml: Any = importlib.import_module("pynvml")
     try:
@@ -112,10 +115,22 @@ def gpus() -> list[dict[str, Any]]:
         for index in range(pynvml.nvmlDeviceGetCount()):
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
             memory_gib = round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / GIB, 1)
-            found.append({"name": str(pynvml.nvmlDeviceGetName(handle)), "memory_gib": memory_gib, "driver": driver})
+            clock = _asked(pynvml, "nvmlDeviceGetApplicationsClock", handle, pynvml.NVML_CLOCK_SM)
+            clock = clock or _asked(pynvml, "nvmlDeviceGetMaxClockInfo", handle, pynvml.NVML_CLOCK_SM)
+            limit = _asked(pynvml, "nvmlDeviceGetEnforcedPowerLimit", handle)  # milliwatts
+            facts = {"name": str(pynvml.nvmlDeviceGetName(handle)), "memory_gib": memory_gib, "driver": driver}
+            found.append({**facts, "sm_clock_mhz": clock, "power_limit_w": None if limit is None else limit / 1000})
         return found
     finally:
         pynvml.nvmlShutdown()
+
+
+def _asked(pynvml: Any, question: str, *arguments: Any) -> int | None:
+    """A whole number that the driver gives; None where it does not support the question."""
+    try:
+        return int(getattr(pynvml, question)(*arguments))
+    except pynvml.NVMLError:
+        return None
 
 
 def machine_identity() -> dict[str, Any]:

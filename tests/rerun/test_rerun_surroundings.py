@@ -18,7 +18,7 @@ HERE: dict[str, Any] = {
     "platform": {"system": "Linux", "machine": "x86_64", "libc": "glibc-2.36"},
     "cpu": {"model": "some processor", "cores": 2},
     "ram_gib": 23.5,
-    "gpus": [{"name": "H200", "memory_gib": 139.0, "driver": "570.1"}],
+    "gpus": [{"name": "H200", "memory_gib": 139.0, "driver": "570.1", "sm_clock_mhz": 1980, "power_limit_w": 700.0}],
     "wheels": {"aiconfigurator-core": {"version": "0.12.0", "sha256": "3" * 64}},
     "packages": {"numpy": "2.2.6", "rich": "14.0"},
 }
@@ -61,7 +61,7 @@ def test_equal_surroundings_say_nothing() -> None:
 
 @pytest.mark.parametrize("evidence", ["measured", "predicted"])
 def test_what_can_have_moved_a_result_depends_on_how_it_was_found(evidence: str) -> None:
-    gpu = facts(changed(gpus=[{"name": "B200", "memory_gib": 180.0, "driver": "570.1"}]), evidence)
+    gpu = facts(changed(gpus=[{**HERE["gpus"][0], "name": "B200"}]), evidence)
     numpy = facts(changed(packages={"numpy": "2.3.0", "rich": "14.0"}), evidence)
     assert gpu == {"GPUs": evidence == "measured"}
     assert numpy == {"numpy": evidence == "predicted"}
@@ -70,6 +70,13 @@ def test_what_can_have_moved_a_result_depends_on_how_it_was_found(evidence: str)
 def test_other_packages_are_listed_and_cause_nothing() -> None:
     found = surroundings(HERE, changed(packages={"numpy": "2.2.6", "rich": "15.0"}), (points(), points()))
     assert [(row["fact"], row["rerun"], row["likely_cause"]) for row in found] == [("other packages", "other versions of rich", False)]
+
+
+def test_a_gpu_that_was_held_back_is_told() -> None:
+    found = surroundings(HERE, changed(gpus=[{**HERE["gpus"][0], "power_limit_w": 500.0}]), (points(), points()))
+    assert [(row["fact"], row["original"], row["rerun"]) for row in found] == [("GPU clocks and power limits", "1980 MHz, 700 W", "1980 MHz, 500 W")]
+    older = changed(gpus=[{"name": "H200", "memory_gib": 139.0, "driver": "570.1"}])  # made before these were recorded
+    assert surroundings(HERE, older, (points(), points()))[0]["rerun"] == "? MHz, ? W"
 
 
 def test_the_content_of_the_operator_database_counts() -> None:

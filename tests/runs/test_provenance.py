@@ -5,10 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from frontier import provenance
 from frontier.errors import MachineError
 from frontier.provenance import environment, git_state, package_sha256, sha256_files, wheel_sha256
 
@@ -46,3 +49,28 @@ def test_hashes_depend_on_names_and_contents_only(tmp_path: Path) -> None:
 def test_a_missing_wheel_is_named() -> None:
     with pytest.raises(MachineError, match="no-such-wheel is not installed"):
         wheel_sha256("no-such-wheel")
+
+
+class Nvml:
+    """Stands in for pynvml: one GPU whose driver does not tell the clock that applications are set to."""
+
+    NVML_CLOCK_SM = 1
+
+    class NVMLError(Exception):
+        pass
+
+    def nvmlDeviceGetApplicationsClock(self, *arguments: object) -> int:  # noqa: N802
+        raise self.NVMLError
+
+    def __getattr__(self, name: str) -> object:
+        answers = {
+            "nvmlInit": None, "nvmlShutdown": None, "nvmlSystemGetDriverVersion": "570.1", "nvmlDeviceGetCount": 1, "nvmlDeviceGetHandleByIndex": 0,
+            "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=141 * 2**30), "nvmlDeviceGetName": "NVIDIA H200", "nvmlDeviceGetMaxClockInfo": 1980,
+            "nvmlDeviceGetEnforcedPowerLimit": 700_000,
+        }  # fmt: skip
+        return lambda *arguments: answers[name]
+
+
+def test_a_gpu_with_its_clock_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml())
+    assert provenance.gpus() == [{"name": "NVIDIA H200", "memory_gib": 141.0, "driver": "570.1", "sm_clock_mhz": 1980, "power_limit_w": 700.0}]

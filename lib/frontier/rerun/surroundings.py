@@ -71,6 +71,7 @@ def _facts(measured: bool) -> list[tuple[str, Any, bool, str]]:
     return [
         ("GPUs", lambda e: ", ".join(gpu["name"] for gpu in e["gpus"]) or "none", measured, hardware),
         ("GPU driver", lambda e: ", ".join(sorted({gpu["driver"] for gpu in e["gpus"]})) or "none", measured, "a driver has clocks of its own"),
+        ("GPU clocks and power limits", _limits, measured, "a GPU is as fast as its clock and its power limit let it be"),
         ("processor", lambda e: f"{e['cpu']['model']}, {e['cpu']['cores']} cores", measured, hardware),
         ("memory, GiB", lambda e: f"{e['ram_gib']:g}", False, ""),
         ("machine", lambda e: e.get("machine") or "not stated", measured, "two machines of one kind differ by some percent"),
@@ -86,6 +87,12 @@ def _facts(measured: bool) -> list[tuple[str, Any, bool, str]]:
 def _image_text(environment: Mapping[str, Any]) -> str:
     inside = environment.get("container")
     return inside["image_id"].removeprefix("sha256:")[:12] if inside else "none"
+
+
+def _limits(environment: Mapping[str, Any]) -> str:
+    known = [(gpu.get("sm_clock_mhz"), gpu.get("power_limit_w")) for gpu in environment["gpus"]]
+    told = [f"{'?' if clock is None else f'{clock:g}'} MHz, {'?' if limit is None else f'{limit:g}'} W" for clock, limit in known]
+    return "; ".join(dict.fromkeys(told)) or "none"
 
 
 def _commit(kit: Mapping[str, Any]) -> str:
