@@ -176,6 +176,9 @@ def test_wrong_words_are_refused_before_anything_is_done(original: RunFolder) ->
         rerun(original.run_id, artifacts=artifacts, margin=5.0)
     with pytest.raises(UsageError, match="ran in no container, so --runtime podman needs an image"):
         rerun(original.run_id, artifacts=artifacts, runtime="podman")
+    for more in ({"runtime": "podman"}, {"image": "kit"}, {"overrides": ["design.seed=2"]}, {"trust_notebooks": True}):
+        with pytest.raises(UsageError, match="--only report is computed here"):
+            rerun(original.run_id, artifacts=artifacts, only="report", **more)
     with pytest.raises(UsageError, match="--image kit needs a container"):
         rerun(original.run_id, artifacts=artifacts, image="kit")
     assert not (artifacts / "reruns").exists()

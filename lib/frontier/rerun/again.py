@@ -12,8 +12,8 @@ from frontier import config
 from frontier.bundle import notebook_differences, write_sources
 from frontier.compare import write_comparison
 from frontier.errors import RunError, UsageError
-from frontier.files import read_json, write_atomic, write_json
-from frontier.plan import Part, Plan, make_plan, root
+from frontier.files import read_json, write_atomic, write_json, write_text
+from frontier.plan import Part, Plan, make_plan, root, run_files
 from frontier.report import write_report
 from frontier.rerun.document import rerun_document
 from frontier.rerun.source import Original, check_foreign, find_original
@@ -25,8 +25,8 @@ from frontier.store import RunFolder, Store
 ONLY = ("all", "attribution", "report")
 # What each kind of rerun makes anew; everything else is taken from the original.
 MADE_ANEW = {
-    "attribution": ("attribution.json", "report.html", "figures", "notebooks", "manifest.json"),
-    "report": ("report.html", "figures", "notebooks", "manifest.json"),
+    "attribution": ("attribution.json", "report.html", "figures", "notebooks", "environment.json", "manifest.json"),
+    "report": ("report.html", "figures", "notebooks", "environment.json", "manifest.json"),
 }
 
 
@@ -106,8 +106,11 @@ def rerun(
         raise UsageError(f"--only must be one of {', '.join(ONLY)}, got {only!r}")
     if margin is not None and not 0 < margin < 1:
         raise UsageError(f"--margin must be between 0 and 1, both excluded, got {margin:g}", hint="--margin 0.05")
+    if only != "all" and (overrides or image or trust_notebooks or runtime not in ("", "host")):
+        message = f"--only {only} is computed here from what the run found: it takes no container, no other keys and executes no notebook"
+        raise UsageError(message, hint="--only all")
     original = find_original(named, artifacts)
-    words = (*_runtime_words(original.run, runtime, image, overrides), *overrides)
+    words = () if only != "all" else (*_runtime_words(original.run, runtime, image, overrides), *overrides)
     check_foreign(original, words)
     request = Request(only, words, trust_notebooks)
     folder = _folder(artifacts / "reruns" / original.run.run_id, request)
@@ -171,14 +174,13 @@ def _run_again(original: Original, request: Request, folder: Path, progress: boo
 
 def _copy_again(original: RunFolder, request: Request, folder: Path) -> RunFolder:
     """The attribution or the report alone, from the original's points."""
-    if request.trust_notebooks:
-        raise UsageError(f"--trust-notebooks needs all of it: --only {request.only} executes no notebook")
     again = RunFolder(folder / "runs" / original.run_id)
     for file in sorted(path for path in original.path.rglob("*") if path.is_file()):
         name = file.relative_to(original.path)
         if name.parts[0] not in (*MADE_ANEW[request.only], "theirs", "bundle.json") and not (again.path / name).exists():
             write_atomic(again.path / name, lambda temporary, file=file: shutil.copyfile(file, temporary))  # type: ignore[misc]
     cfg = config.from_yaml((again.path / "config.yaml").read_text(encoding="utf-8"))
+    write_text(again.path / "environment.json", run_files(cfg)["environment.json"])
     if request.only == "attribution":
         Session(again, cfg, _as_planned(make_plan(cfg), again.plan), Store(folder)).attribute()
     elif not (again.path / "report.html").exists():
