@@ -28,7 +28,6 @@ from frontier.pareto import Frontier
 from frontier.places import run_trials
 from frontier.plan import Part, Plan, artifacts_folder, cache_folder, make_plan, run_files
 from frontier.records import normalize_points, read_points, usable, write_points
-from frontier.report import claim_rows, write_report
 from frontier.rulebook import deviation_notes, endpoints_document
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
@@ -349,6 +348,8 @@ class Session:
 
     def verdict(self) -> pd.DataFrame:
         """The claim beside what was found: on the whole overlap, and where the claim states an interactivity, there; judged in the last row."""
+        from frontier.report import claim_rows  # plotting is not loaded where nothing is drawn
+
         found = claim_rows(self.attribute(), asdict(self.cfg.claim), self.cfg.workload.name)
         rows = [(row.where, row.claimed, row.found.value, row.found.low, row.found.high, row.verdict) for row in found]
         columns = ["throughput per GPU", "claimed_ratio", "found_ratio", "ci95_low", "ci95_high", "verdict"]
@@ -364,6 +365,8 @@ class Session:
 
     def write_report(self) -> Path:
         """Path of ``report.html``; made the first time, from what the run's folder holds."""
+        from frontier.report import write_report  # plotting is not loaded where nothing is drawn
+
         self.attribute()
         file = self.run.path / "report.html"
         return file if file.exists() else write_report(self.run.path)

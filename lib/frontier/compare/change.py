@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from frontier.report.document import Estimate
 
 STATES = ("moved", "not_moved", "not_resolved")
-NARROWED = float(norm.ppf(0.95) / norm.ppf(0.975))  # a 90 % interval from a 95 % one; at few launches Student's t would narrow it more
+NARROWED = float(ndtri(0.95) / ndtri(0.975))  # a 90 % interval from a 95 % one; at few launches Student's t would narrow it more
 MOST_LAUNCHES = 1000  # beyond that "how many launches" is no advice
 
 
@@ -141,9 +141,9 @@ def needed(change: Change, room: float, launches: int, cells: int) -> int | None
         return None
     left = room - abs(change.log)
     wanted, now = (left, NARROWED * max(change.down, change.up)) if left > 0 else (abs(change.log), max(change.down, change.up))
-    base = float(t.ppf(0.975, _freedom(launches, cells))) / math.sqrt(launches)
+    base = float(stdtrit(_freedom(launches, cells), 0.975)) / math.sqrt(launches)
     for count in range(launches + 1, MOST_LAUNCHES + 1):
-        if now * float(t.ppf(0.975, _freedom(count, cells))) / math.sqrt(count) / base <= wanted:
+        if now * float(stdtrit(_freedom(count, cells), 0.975)) / math.sqrt(count) / base <= wanted:
             return count
     return None
 
@@ -156,4 +156,4 @@ def _widening(quantities: int, freedom: int) -> float:
     if quantities <= 1:
         return 1.0
     tail = 0.025 / quantities
-    return float(t.ppf(1 - tail, freedom) / t.ppf(0.975, freedom))
+    return float(stdtrit(freedom, 1 - tail) / stdtrit(freedom, 0.975))

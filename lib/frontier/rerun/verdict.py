@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from frontier.compare import Change, change_between
 from frontier.compare import judge as judge_change
@@ -14,7 +14,7 @@ from frontier.report.document import Estimate, estimate
 
 REPRODUCED, DIFFERS, INCONCLUSIVE = "reproduced", "differs", "inconclusive"
 VERDICTS = {"not_moved": REPRODUCED, "moved": DIFFERS, "not_resolved": INCONCLUSIVE}
-_Z95, _Z90 = float(norm.ppf(0.975)), float(norm.ppf(0.95))
+_Z95, _Z90 = float(ndtri(0.975)), float(ndtri(0.95))
 
 
 def judge(

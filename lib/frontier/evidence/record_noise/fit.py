@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 FloatArray = NDArray[np.float64]
 
@@ -68,6 +67,8 @@ def fit_spread(group: NDArray[np.object_], runs: NDArray[np.int64], squares: Flo
 
     raw = 0.5 * np.log(evidence.squares[:, 0] / evidence.dof[:, 0])
     start = np.array([raw.mean(), np.log(0.5), np.log(0.5), np.log(0.05)][: 4 if idle is not None else 3])
+    from scipy.optimize import minimize  # noise is fitted seldom, and its model is read by every process that attributes
+
     found = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 2000, "xatol": 1e-3, "fatol": 1e-3})
     gain = float(np.exp(found.x[3])) if idle is not None else 0.0
     whole = Spread(float(found.x[0]), float(np.exp(found.x[1])), float(np.exp(found.x[2])), gain, {})
