@@ -6,7 +6,6 @@ Nothing here builds an object from what it reads: YAML is looked at as a stream 
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -165,7 +164,7 @@ def check_table(name: str, data: bytes, *, origin: str) -> None:
     if len(data) > MAX_DOCUMENT:
         raise RunError(f"{name} has {len(data) / 2**20:.0f} MiB; {_BIG}", origin=origin)
     with _readable(name, origin):
-        file = pq.ParquetFile(io.BytesIO(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
         rows, kinds = file.metadata.num_rows, {field.name: field.type for field in file.schema_arrow}
         if not 0 <= rows <= MAX_ROWS or len(kinds) > MAX_COLUMNS:
             raise RunError(f"{name} has {rows} rows and {len(kinds)} columns; at most {MAX_ROWS} and {MAX_COLUMNS} are read", origin=origin)
@@ -173,7 +172,7 @@ def check_table(name: str, data: bytes, *, origin: str) -> None:
             raise RunError(f"{name} has columns of other kinds than number, text, flag and time: {listed(strange)}", origin=origin)
         texts = [field for field, kind in kinds.items() if _textual(kind)]
         # Read as dictionaries, so that a long text repeated in every row takes the room of one.
-        table = pq.ParquetFile(io.BytesIO(data), read_dictionary=texts).read()
+        table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts).read(use_threads=False)
         for field in texts:
             for value in table.column(field).unique().to_pylist():
                 check_text(value or "", f"column {shown(field)!r} of {name}", origin=origin)
@@ -193,7 +192,8 @@ def read_table(name: str, data: bytes, *, origin: str) -> pd.DataFrame:
     """
     check_table(name, data, origin=origin)
     with _readable(name, origin):
-        frame = pd.read_parquet(io.BytesIO(data))
+        # Arrow's own buffer and no threads: a thread of its pool that still holds a Python file when the interpreter ends aborts the process.
+        frame = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False).to_pandas(use_threads=False)
     return normalize_points(frame, origin=f"{name} of {origin}")
 
 
