@@ -62,6 +62,11 @@ class RunFolder:
         return datetime.strptime(match["utc"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() if match else 0.0
 
     @property
+    def created_utc(self) -> str:
+        """When the run was created, ISO 8601; empty for a folder that is no run's."""
+        return datetime.fromtimestamp(self.created_s, UTC).isoformat(timespec="seconds") if RUN_ID.match(self.run_id) else ""
+
+    @property
     def plan(self) -> dict[str, Any]:
         """``plan.json``."""
         document: dict[str, Any] = read_json(self.path / "plan.json")
@@ -149,8 +154,6 @@ class RunFolder:
 
     def write_manifest(self, status: str, digest: str) -> None:
         """Write ``manifest.json``: states of the trials and the hash of every file."""
-        match = RUN_ID.match(self.run_id)
-        created = datetime.strptime(match["utc"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if match else datetime.now(UTC)
         records = {key: self.trial_record(key) for key in self.trial_digests()}
         files = sorted(file for file in self.path.rglob("*") if file.is_file() and file.name != "manifest.json")
         manifest = Manifest(
@@ -159,7 +162,7 @@ class RunFolder:
             run_id=self.run_id,
             status=status,
             digest=digest,
-            created_utc=created.isoformat(timespec="seconds"),
+            created_utc=self.created_utc or datetime.now(UTC).isoformat(timespec="seconds"),
             finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             trials={key: record["status"] if record else "missing" for key, record in records.items()},
             files={file.relative_to(self.path).as_posix(): sha256_file(file) for file in files},

@@ -20,7 +20,7 @@ from frontier.errors import UsageError
 from frontier.records import INTERACTIVITY, METRICS, row_codes
 from frontier.report.document import part
 from frontier.report.wording import factor, listed, upper_first
-from frontier.shift.verdict import MARGIN_OTHER_SYSTEM, MARGIN_SAME_SYSTEM
+from frontier.shift import MARGIN_OTHER_SYSTEM, MARGIN_SAME_SYSTEM
 
 SCHEMA = "frontier.compare/1"
 MOST_RUNS = 8  # more frontiers than that in one picture are no picture

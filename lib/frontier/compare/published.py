@@ -16,8 +16,7 @@ from frontier.compare.sources import Source
 from frontier.errors import PointsError
 from frontier.records import INTERACTIVITY, METRICS, evidence_of, usable
 from frontier.report.document import Estimate, estimate
-from frontier.shift import account
-from frontier.shift.verdict import MARGIN_OTHER_SYSTEM
+from frontier.shift import MARGIN_OTHER_SYSTEM, account
 
 # What makes a configuration the same one; a column in which a row says nothing does not speak against it, but is named.
 KEY = (

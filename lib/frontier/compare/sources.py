@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from frontier.evidence.residuals import ResidualModel
 from frontier.files import read_json
 from frontier.records import evidence_of, read_points
 from frontier.report.document import check_document
-from frontier.store import RUN_ID, RunFolder
+from frontier.store import RunFolder
 
 LEVEL = "level_"
 LARGEST_CONFIG = 1 << 20  # bytes; a resolved configuration has some ten thousand
@@ -127,13 +126,8 @@ def _run(path: Path) -> Source:
     config = _config(path / "config.yaml") if (path / "config.yaml").is_file() else None
     kind = "bundle" if (path / "bundle.json").is_file() else "run"  # the mark of a run from elsewhere
     return Source(
-        folder.run_id, kind, read_points(path / "points.parquet"), str(document["metric"]), document, config, environment, _created(folder.run_id)
+        folder.run_id, kind, read_points(path / "points.parquet"), str(document["metric"]), document, config, environment, folder.created_utc
     )
-
-
-def _created(run_id: str) -> str:
-    found = RUN_ID.match(run_id)
-    return re.sub(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", r"\1-\2-\3T\4:\5:\6+00:00", found["utc"]) if found else ""
 
 
 def _mapping(file: Path) -> Mapping[str, Any]:

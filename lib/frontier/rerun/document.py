@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,7 @@ def _identity(run: RunFolder, document: Mapping[str, Any], environment: Mapping[
     inside = environment.get("container")
     return {
         "run_id": run.run_id,
-        "created_utc": datetime.fromtimestamp(run.created_s, UTC).isoformat(timespec="seconds"),
+        "created_utc": run.created_utc,
         "evidence": document["evidence"],
         "kit_commit": environment["kit"].get("commit"),
         "image_id": inside["image_id"] if inside else None,
