@@ -28,6 +28,7 @@ test: $(VENV)/dev.stamp  ## run everything that is tested; what measures a live 
 tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
 	$(BIN)/frontier doctor --install vllm --install aiperf
 	$(BIN)/python tests/containers/podman_for_tests.py
+	$(BIN)/python tests/slurm/one_box_slurm.py
 
 pocket: $(VENV)/dev.stamp  ## the checkpoint that the measured tests serve, once (some minutes of all cores)
 	$(BIN)/frontier checkpoint make pocket

@@ -59,7 +59,8 @@ def run_contained(cfg: Config, *, progress: bool) -> dict[str, Any]:
     for folder in (artifacts, cache):
         folder.mkdir(parents=True, exist_ok=True)
     request = _write_request(cfg, artifacts)
-    job = _job(cfg, artifacts, cache, f"{ARTIFACTS}/{request.relative_to(artifacts).as_posix()}", image_id)
+    command = ("frontier", "run", f"experiment={ARTIFACTS}/{request.relative_to(artifacts).as_posix()}", "--json")
+    job = container_job(cfg, artifacts, cache, command, image_id)
     code, said, complaint = _run(runtime, job, progress)
     document = _answer(said)
     if document is None:
@@ -80,7 +81,14 @@ def _write_request(cfg: Config, artifacts: Path) -> Path:
     return file
 
 
-def _job(cfg: Config, artifacts: Path, cache: Path, request: str, image_id: str) -> ContainerJob:
+def container_job(cfg: Config, artifacts: Path, cache: Path, command: tuple[str, ...], image_id: str) -> ContainerJob:
+    """A command in the container of the configuration, which sees artifacts and cache, both writable, and the folders of ``runtime.folders``.
+
+    Raises
+    ------
+    MachineError
+        If a folder is not here, or a variable that the container shall get is not set.
+    """
     wanted = cfg.runtime
     mounts = [Mount(artifacts.resolve(), ARTIFACTS, writable=True), Mount(cache.resolve(), CACHE, writable=True)]
     mounts += [Mount(Path(folder), folder) for folder in wanted.folders]
@@ -100,7 +108,7 @@ def _job(cfg: Config, artifacts: Path, cache: Path, request: str, image_id: str)
     }
     return ContainerJob(
         image=wanted.image if wanted.kind in ("apptainer", "pyxis") else image_id,
-        command=("frontier", "run", f"experiment={request}", "--json"),
+        command=command,
         workdir=KIT,
         mounts=tuple(mounts),
         environment={**HOME, **known},

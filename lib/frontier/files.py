@@ -11,6 +11,7 @@ from typing import Any
 from frontier.errors import RunError
 
 TEMPORARY = ".tmp-"  # what the name of an unfinished file begins with
+JOBS = "jobs"  # folder of a run with what was submitted to a cluster, and what its jobs say of themselves: frontier.places
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
@@ -22,7 +23,8 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         If the disk is full or the folder cannot be written.
     """
     # The suffix stays at the end: writers choose the format by it.
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    # Process ids repeat between machines and containers that share a folder.
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)

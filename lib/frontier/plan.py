@@ -16,9 +16,10 @@ import pandas as pd
 from frontier import config
 from frontier.attribution import FEWEST, aliasing_text, fraction_cells
 from frontier.engines import Engine, get_engine, levers_of
-from frontier.errors import ConfigError
+from frontier.errors import ConfigError, UsageError
 from frontier.provenance import container, environment, package_sha256, sha256_files, wheel_sha256
 from frontier.records import Trial, Variant
+from frontier.runtimes import get_runtime
 from frontier.schema import Config
 
 DESIGNS = ("factorial", "ladder", "fractional")
@@ -180,10 +181,28 @@ def _cost(cfg: Config, main: Part) -> tuple[float, str]:
     if not engine.exclusive:
         on_hardware = f"; on hardware: {cfg.gpu_hours}" if cfg.gpu_hours else ""
         return 0.0, f"engine {main.engine} starts no server and holds no GPU{on_hardware}"
-    costs = [engine.cost(trial.variant) for trial in main.trials]
+    each = {variant.name: engine.cost(variant) for variant in main.variants if not variant.infeasible}
+    costs = [each[trial.variant.name] for trial in main.trials]
     minutes = sum(cost.seconds for cost in costs) / 60
     gpu_hours = sum(cost.seconds * cost.gpus for cost in costs) / 3600
+    if cfg.place.kind == "slurm":
+        assumed = costs[0].assumed if costs else "nothing"
+        return gpu_hours, f"{len(costs)} launches as jobs, about {minutes:.0f} minutes if one came after another (assumed: {assumed})"
     return gpu_hours, f"{len(costs)} launches one after another, about {minutes:.0f} minutes (assumed: {costs[0].assumed if costs else 'nothing'})"
+
+
+def check_budget(cfg: Config, plan: Plan, *, confirmed: bool) -> None:
+    """Refuse a plan above the budget unless it is confirmed.
+
+    Raises
+    ------
+    UsageError
+        With both numbers of GPU-hours.
+    """
+    budget = cfg.place.budget_gpu_hours
+    if budget and plan.gpu_hours > budget and not confirmed:
+        message = f"the plan takes {plan.gpu_hours:.1f} GPU-hours, the budget is {budget:g} (place.budget_gpu_hours)"
+        raise UsageError(message, hint="fewer replicates or variants, a larger budget, or --over-budget if this is meant")
 
 
 def root() -> Path:
@@ -228,8 +247,10 @@ def _part(cfg: Config, part: str) -> Part:
         message = f"the half fraction holds variants that cannot exist, and without them no lever's effect is identifiable ({lost})"
         raise ConfigError(message, origin="design", hint="design=factorial")
     blocks = engine.evidence == "measured" or cfg.sweep.order == "blocks"
+    image = _image_id(cfg) if engine.exclusive else ""
+    inputs = {variant.name: dict(engine.digest_inputs(variant)) for variant in feasible}
     trials = tuple(
-        Trial(variant, replicate, _trial_digest(engine, variant, replicate))
+        Trial(variant, replicate, _trial_digest(engine, variant, replicate, inputs[variant.name], image))
         for variant, replicate in _in_order(feasible, replicates, cfg.sweep.order_seed if blocks else None)
     )
     return Part(
@@ -304,12 +325,19 @@ def _variant(cfg: Config, engine: Engine, levers: Sequence[str], targets: frozen
     return Variant(levels, settings, engine.infeasible(Variant(levels, settings)))
 
 
-def _trial_digest(engine: Engine, variant: Variant, replicate: int) -> str:
+def _image_id(cfg: Config) -> str:
+    """The image that trials will run in: this process's own, or the one that a cluster's jobs will start."""
+    if cfg.place.kind == "slurm" and cfg.runtime.kind != "host":
+        return get_runtime(cfg.runtime.kind).image_id(cfg.runtime.image)
+    return (container() or {}).get("image_id", "")
+
+
+def _trial_digest(engine: Engine, variant: Variant, replicate: int, inputs: dict[str, Any], image: str) -> str:
     return _sha256(
         {
             "schema": "frontier.trial/1",
             "engine": engine.kind,
-            "inputs": dict(engine.digest_inputs(variant)),
+            "inputs": inputs,
             "levels": dict(variant.levels),
             "settings": {lever: list(values) for lever, values in variant.settings.items()},
             "replicate": replicate,
@@ -317,7 +345,7 @@ def _trial_digest(engine: Engine, variant: Variant, replicate: int) -> str:
             "facts": {name: package_sha256(name) for name in ("frontier.records", "frontier.catalog")},
             "wheels": {name: wheel_sha256(name) for name in engine.wheels},
             # What is computed is the same in every image; what is measured is not.
-            **({"image": inside["image_id"]} if engine.exclusive and (inside := container()) else {}),
+            **({"image": image} if engine.exclusive and image else {}),
         }
     )
 

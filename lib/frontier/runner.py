@@ -26,9 +26,11 @@ from frontier.contained import run_contained
 from frontier.engines import get_engine
 from frontier.errors import ConfigError, ConfigErrors, RunError
 from frontier.files import read_json, write_text
-from frontier.plan import Plan, artifacts_folder, cache_folder, make_plan, root, run_files
+from frontier.places import hand_over
+from frontier.plan import Plan, artifacts_folder, cache_folder, check_budget, make_plan, root, run_files
 from frontier.progress import Progress
 from frontier.schema import Config
+from frontier.session import Session
 from frontier.store import RunFolder, Store
 
 # Notebook -> the file in the run's folder that it makes.
@@ -73,8 +75,8 @@ class RunResult:
     Parameters
     ----------
     run : RunFolder
-    status : "complete" | "incomplete"
-        Incomplete: all trials were tried and some failed.
+    status : "complete" | "incomplete" | "submitted"
+        Incomplete: all trials were tried and some failed. Submitted: a cluster has trials of it; the same command collects them later.
     failed : tuple of str
         Variants with a failed trial.
     reused : bool
@@ -88,7 +90,13 @@ class RunResult:
 
 
 def run_experiment(
-    experiment: str, overrides: Sequence[str] = (), *, artifacts_dir: Path | None = None, progress: bool = True
+    experiment: str,
+    overrides: Sequence[str] = (),
+    *,
+    artifacts_dir: Path | None = None,
+    progress: bool = True,
+    wait: bool = False,
+    over_budget: bool = False,
 ) -> RunResult:
     """Run an experiment through its notebooks, or return the run that is already complete.
 
@@ -102,11 +110,17 @@ def run_experiment(
         Where runs are stored; by default ``paths.artifacts_dir`` of the configuration.
     progress : bool
         Show progress on stderr.
+    wait : bool
+        On a cluster: come back when all is done, instead of once all is submitted.
+    over_budget : bool
+        Whether more GPU-hours than ``place.budget_gpu_hours`` are meant.
 
     Raises
     ------
     ConfigErrors
         If the experiment cannot be composed; nothing is created then.
+    UsageError
+        If the plan needs more GPU-hours than the budget.
     MachineError
         If an engine lacks a tool or a checkpoint here, or the runtime or its image is not here; nothing is created then.
     RunError
@@ -116,13 +130,16 @@ def run_experiment(
     if artifacts_dir is not None:
         cfg = replace(cfg, paths=replace(cfg.paths, artifacts_dir=str(artifacts_dir)))
         cfg.seal()
-    if cfg.runtime.kind != "host":
+    cluster = cfg.place.kind == "slurm"
+    if cfg.runtime.kind != "host" and not cluster:  # on a cluster each job has its container
         answer = run_contained(cfg, progress=progress)
         return RunResult(RunFolder(Path(answer["path"])), str(answer["status"]), tuple(answer["failed"]), reused=bool(answer["reused"]))
     plan = make_plan(cfg)
-    store = Store(artifacts_folder(cfg))
+    store = Store(artifacts_folder(cfg), shared=cluster)
     found = store.find_identity(plan.identity)
-    if found is None or not found.measured():
+    if found is None:
+        check_budget(cfg, plan, confirmed=over_budget)
+    if not cluster and (found is None or not found.measured()):  # on a cluster the node that runs a trial is asked
         for part in plan.parts:
             get_engine(cfg, part.part).check_machine(cache_folder(cfg), [variant for variant in part.variants if not variant.infeasible])
     run = store.open_or_create(plan.name, plan.to_dict(), lambda: run_files(cfg))
@@ -130,12 +147,23 @@ def run_experiment(
         return RunResult(run, str(run.manifest["status"]), (), reused=True)
     with store.lock(run.run_id, wait_s=LOCK_WAIT_S), _terminate_as_interrupt():
         if run.manifest is None:
-            run.remove_temporaries()
+            if not cluster or run.measured():  # jobs may be writing, and hold no lock
+                run.remove_temporaries()
+            if cluster and not wait and not run.measured() and not _collected(run, cfg, plan, store):
+                return RunResult(run, "submitted", (), reused=False)
             parameters = {"experiment": experiment, "overrides": list(overrides), "artifacts_dir": cfg.paths.artifacts_dir, "run_id": run.run_id}
             with Progress(run, len(plan.trials)) if progress else _silence():
                 _execute_steps(run, cfg, plan, parameters)
         failed = _failed(run, plan)
         return RunResult(run, "incomplete" if failed else "complete", failed, reused=False)
+
+
+def _collected(run: RunFolder, cfg: Config, plan: Plan, store: Store) -> bool:
+    """Hand what is left to the cluster; whether nothing is."""
+    pending = Session(run, cfg, plan, store).pending()
+    if pending:
+        hand_over(run, cfg, pending, cache_folder(cfg))
+    return run.measured()
 
 
 def _execute_steps(run: RunFolder, cfg: Config, plan: Plan, parameters: Mapping[str, Any]) -> None:

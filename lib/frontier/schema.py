@@ -229,10 +229,34 @@ class QualityConfig(Sealable):
 
 @dataclass
 class PlaceConfig(Sealable):
-    """Where trials run."""
+    """Where trials run. It enters no digest of what is computed; the digest of a measurement holds what kind of node was asked for."""
 
-    kind: str = "local"
-    workers: int = 0  # 0: as many as there are cores
+    kind: str = "local"  # local | slurm
+    workers: int = 0  # local: processes; 0: as many as there are cores
+    budget_gpu_hours: float = 0.0  # a run that needs more is refused unless it is confirmed; 0: no limit
+    # slurm: options of every job under Slurm's own names; empty and 0: not given, so that the site's default holds
+    per: str = "trial"  # trial | build | block: what one job runs, one after another
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    time_min: int = 60  # limit of one job
+    nodes: int = 0  # of one job; 0: what the deployment spans
+    gpus_per_node: int | None = None  # empty: what the deployment needs
+    gpus_per_task: int = 0
+    gres: str = ""
+    cpus_per_task: int = 0
+    mem_gib: float = 0.0  # per node
+    constraint: str = ""
+    nodelist: str = ""
+    exclude: str = ""
+    exclusive: bool = False  # whole nodes, also for an engine that would share them
+    parallel: int = 0  # jobs of an array at once; 0: no limit
+    notice_s: int = 90  # how long before its end a job is told, so that servers end and the job is queued again
+    max_tries: int = 3  # starts of one trial, whatever ended them
+    sbatch: dict[str, str] = field(default_factory=dict)  # further options of sbatch, without dashes: mail-type, reservation, licenses
+    setup: list[str] = field(default_factory=list)  # lines of the job before the kit: module load, source
+    python: str = ""  # interpreter of the kit on the nodes; empty: the one that submits
+    serials: bool = False  # note serial numbers and UUIDs of the GPUs
 
 
 @dataclass

@@ -27,7 +27,7 @@ from frontier.load import client_note
 from frontier.pareto import Frontier
 from frontier.places import run_trials
 from frontier.plan import Part, Plan, artifacts_folder, cache_folder, make_plan, run_files
-from frontier.records import normalize_points, read_points, usable, write_points
+from frontier.records import Trial, normalize_points, read_points, usable, write_points
 from frontier.rulebook import deviation_notes, endpoints_document
 from frontier.schema import Config, PathsConfig
 from frontier.snapshots import Snapshot
@@ -66,7 +66,7 @@ def start_run(experiment: str, overrides: Sequence[str] = (), artifacts_dir: str
     """
     cfg = compose(experiment, overrides, artifacts_dir)
     plan = make_plan(cfg)
-    store = Store(artifacts_folder(cfg))
+    store = Store(artifacts_folder(cfg), shared=cfg.place.kind != "local")
     if not run_id:
         return Session(store.open_or_create(plan.name, plan.to_dict(), lambda: run_files(cfg)), cfg, plan, store)
     run = store.find_run(run_id=run_id)
@@ -88,7 +88,7 @@ def open_run(experiment: str, overrides: Sequence[str] = (), artifacts_dir: str 
         If there is none; the message says how to make one.
     """
     cfg = compose(experiment, overrides, artifacts_dir)
-    store = Store(artifacts_folder(cfg))
+    store = Store(artifacts_folder(cfg), shared=cfg.place.kind != "local")
     run = store.find_run(experiment, run_id, digest=config.digest(cfg))
     kept = config.from_yaml((run.path / "config.yaml").read_text(encoding="utf-8"))
     return Session(run, kept, make_plan(kept), store)
@@ -209,15 +209,20 @@ class Session:
         if file.exists():
             return read_points(file)
         with self.store.lock(f"{self.run.run_id}.measure", wait_s=MEASURE_WAIT_S):
-            self.run.remove_temporaries()
-            planned = [(part.part, trial) for part in self.plan.parts for trial in part.trials]
-            missing = [trial.digest for _, trial in planned if self.run.trial_record(trial.digest) is None]
-            taken = set(self.store.reuse_trials(self.run, missing))
-            pending = [(part, trial) for part, trial in planned if trial.digest in missing and trial.digest not in taken]
+            if self.cfg.place.kind == "local" or self.run.measured():  # jobs of a cluster may be writing, and hold no lock
+                self.run.remove_temporaries()
+            pending = self.pending()
             run_trials(self.run, self.cfg, pending, cache_folder(self.cfg))
             if not file.exists():
                 self._gather()
         return read_points(file)
+
+    def pending(self) -> list[tuple[str, Trial]]:
+        """Trials without a record, by part, after those were taken over that another run completed."""
+        planned = [(part.part, trial) for part in self.plan.parts for trial in part.trials]
+        missing = {trial.digest for _, trial in planned if self.run.trial_record(trial.digest) is None}
+        missing -= set(self.store.reuse_trials(self.run, [trial.digest for _, trial in planned if trial.digest in missing]))
+        return [(part, trial) for part, trial in planned if trial.digest in missing]
 
     def _gather(self) -> None:
         """Write the tables that the trials make together; the main points last."""
@@ -246,6 +251,8 @@ class Session:
 
     def _keep_bound(self, part: Part, points: pd.DataFrame) -> None:
         """Write ``bound.json`` where the points were measured on this machine, and the machine has been calibrated."""
+        if self.cfg.place.kind != "local":
+            return  # this is not the machine that the points were measured on
         model = get_engine(self.cfg, part.part).model_folder(cache_folder(self.cfg)) if part.evidence == "measured" else None
         if model is None or not (model / "config.json").is_file():
             return

@@ -4,6 +4,7 @@
         config.yaml plan.json environment.json                 there from the start
         trials/<digest>/points.parquet resolved.json trial.json [error.txt log.txt kept/]
                                                                trial.json last: without it the trial is not complete
+        jobs/                                                  only for a run on a cluster: submissions, starts of trials, logs of jobs
         points.parquet companion_points.parquet attribution.json report.html figures/ notebooks/
         manifest.json                                          last: with it the run is finished
 """
@@ -25,7 +26,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from frontier.errors import RunError
-from frontier.files import TEMPORARY, read_json, write_atomic, write_json, write_text
+from frontier.files import JOBS, TEMPORARY, read_json, write_atomic, write_json, write_text
+from frontier.leases import LeaseHeldError, lease
 from frontier.provenance import sha256_file
 from frontier.records import KEPT, Manifest, Trial, read_points, write_points
 
@@ -150,12 +152,15 @@ class RunFolder:
     def remove_temporaries(self) -> None:
         """Remove what interrupted writes left; call it only while holding the run's lock."""
         for file in self.path.rglob(f"{TEMPORARY}*"):
-            file.unlink(missing_ok=True)
+            if JOBS not in file.relative_to(self.path).parts:  # a job of a cluster may be writing there, and holds no lock
+                file.unlink(missing_ok=True)
 
     def write_manifest(self, status: str, digest: str) -> None:
         """Write ``manifest.json``: states of the trials and the hash of every file."""
         records = {key: self.trial_record(key) for key in self.trial_digests()}
-        files = sorted(file for file in self.path.rglob("*") if file.is_file() and file.name != "manifest.json")
+        # What a cluster's jobs say of themselves is written until they end, which may be after the last trial.
+        own = (file for file in self.path.rglob("*") if JOBS not in file.relative_to(self.path).parts)
+        files = sorted(file for file in own if file.is_file() and file.name != "manifest.json")
         manifest = Manifest(
             schema="frontier.manifest/1",
             name=self.name,
@@ -177,9 +182,12 @@ class Store:
     Parameters
     ----------
     artifacts_dir : Path
+    shared : bool
+        Several machines work on them: locks are leases that expire with their holder, instead of the operating system's.
     """
 
     artifacts_dir: Path
+    shared: bool = False
 
     @property
     def runs_dir(self) -> Path:
@@ -304,15 +312,18 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise RunError(f"cannot create {folder}: {cause.strerror}", hint="choose another folder with paths.artifacts_dir=...") from cause
+        if self.shared:
+            try:
+                with lease(folder, name, wait_s=wait_s):
+                    yield
+                    return
+            except LeaseHeldError as cause:
+                raise _busy(name, f" ({cause})", folder) from cause
         held = FileLock(folder / f"{name}.lock", timeout=wait_s)
         try:
             held.acquire()
         except Timeout as cause:
-            raise RunError(
-                f"another process is working on {name}",
-                origin=str(folder),
-                hint="wait until it is done, or watch it with `frontier status`",
-            ) from cause
+            raise _busy(name, "", folder) from cause
         try:
             yield
         finally:
@@ -320,3 +331,8 @@ class Store:
 
     def _listing(self) -> str:
         return ", ".join(run.run_id for run in self.list_runs()) or "none"
+
+
+def _busy(name: str, who: str, folder: Path) -> RunError:
+    hint = "wait until it is done, or watch it with `frontier status`"
+    return RunError(f"another process is working on {name}{who}", origin=str(folder), hint=hint)

@@ -23,7 +23,7 @@ WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false
 MAPPINGS = {
     "lever": "levers by name", "systems": "systems by name", "effects": "lever to number", "accepted_drafts": "draft length to number",
     "checkpoints": "form to text", "urls": "variant to text", "releases": "release to text", "images": "release to text",
-    "worker": "key to text", "server": "key to text",
+    "worker": "key to text", "server": "key to text", "sbatch": "option to text",
 }  # fmt: skip
 
 

@@ -11,13 +11,13 @@ LIB = Path(__file__).parents[2] / "lib" / "frontier"
 # Level of every module or folder directly under the package; a new one is placed here on purpose.
 LEVELS = {
     "__init__": 0, "errors": 0, "units": 0,
-    "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1, "processes": 1, "files": 1, "tools": 1,
+    "catalog": 1, "records": 1, "pareto": 1, "attribution": 1, "integrity": 1, "processes": 1, "files": 1, "leases": 1, "tools": 1,
     "runtimes": 2, "schema": 2, "claim_schema": 2, "config": 2, "snapshots": 2, "shift_record": 2, "provenance": 2, "changelog": 2,
     "builds": 2, "calibration": 2, "checkpoints": 2, "drive": 2, "load": 2, "quality": 2, "serving": 2, "telemetry": 2,
     "evidence": 3, "findings": 3, "engines": 3, "images": 3, "store": 3,
     "attribute": 4, "shift": 4, "plan": 4, "report": 4, "progress": 4,
     "bounds": 4, "rulebook": 4, "contained": 5, "judged": 5, "places": 5, "claims": 5, "runner": 5, "session": 5, "timeline": 5,
-    "bundle": 5, "compare": 6, "rerun": 6,
+    "bundle": 5, "srtctl": 5, "compare": 6, "rerun": 6,
     "cli": 7,
 }  # fmt: skip
 # Arrows within one level that are meant: (from, to).
@@ -26,6 +26,9 @@ SIDEWAYS = {
     ("engines", "evidence"),  # thin adapters over the evidence
     ("claims", "session"),  # predictions for a claim are runs
     ("session", "judged"),  # it gathers a run's points with their judgement
+    ("places", "contained"),  # a job's worker runs in the container that a whole run would
+    ("runner", "places"),  # a run on a cluster is handed over before its notebooks
+    ("runner", "session"),  # which trials are left is the session's to say
     ("session", "places"),  # a notebook's session starts its trials in a place
     ("runner", "contained"),  # a run goes into its container
     ("rerun", "compare"),  # original and rerun on one page

@@ -37,7 +37,7 @@ def parsing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_every_format_is_known_by_its_name_and_loads_on_use_only() -> None:
-    wanted = {"aiperf", "inferencex", "mlperf", "points", "sglang-bench", "trtllm-bench", "trtllm-serve", "vllm-bench"}
+    wanted = {"aiperf", "inferencex", "mlperf", "points", "sglang-bench", "srtctl", "trtllm-bench", "trtllm-serve", "vllm-bench"}
     assert set(FORMATS) == wanted
     assert all(name == found.name for name, found in FORMATS.items())
     assert not Importer("none", "", "frontier.evidence.importers.not_there").available

@@ -15,6 +15,7 @@ from frontier.attribute.gated import BELOW, gated_cells, gated_notes
 from frontier.attribute.levers import LeverSpec, cell_levers, cell_name, cell_numbers, physical_conflict
 from frontier.attribution import interactions, ladder, leave_one_out, main_effects, number, shapley
 from frontier.errors import PointsError, UsageError
+from frontier.evidence.nodes import without_node_effects
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.pareto import grid_over, mean_over, overlap
@@ -93,9 +94,9 @@ def attribute(
     one_question(points, origin=origin, apart=[spec.column for spec in specs])
     frame, positions = usable_rows(points, metric, origin=origin)
     number_of = cell_numbers(frame, specs)
-    cells = {
-        int(cell): Snapshot.of(frame[number_of == cell], metric, positions[number_of == cell]) for cell in np.unique(number_of) if cell >= 0
-    }
+    own, at, cell_of = frame[number_of >= 0], positions[number_of >= 0], number_of[number_of >= 0]
+    rows, on_nodes = without_node_effects(own, cell_of, metric)
+    cells = {int(cell): Snapshot.of(rows[cell_of == cell], metric, at[cell_of == cell]) for cell in np.unique(cell_of)}
     gated = gated_cells(points, specs, metric)
     half = half_of(specs, {*cells, *gated}, missing, _explained(specs, frame, infeasible or {}))
     if half is not None:
@@ -117,6 +118,8 @@ def attribute(
         moved["ratio"]["ci95"] = total["ci95"]
     notes = _notes(points, metric, number_of, estimate, game, status, path, half is not None) + gated_notes(status)
     lost = "" if half is None else not_identifiable(specs, cells)
+    if on_nodes:
+        notes.append(on_nodes)
     if half is not None:
         notes += fraction_notes(parts, specs, lost)
     return {

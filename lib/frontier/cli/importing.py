@@ -25,9 +25,9 @@ SHOWN = 20  # refused rows in the table on stderr; --refused and --json give all
 def import_(
     name: Annotated[
         str,
-        typer.Argument(metavar="FORMAT", help="inferencex, trtllm-bench, trtllm-serve, vllm-bench, sglang-bench, aiperf, mlperf or points"),
+        typer.Argument(metavar="FORMAT", help="inferencex, trtllm-bench, trtllm-serve, vllm-bench, sglang-bench, aiperf, srtctl, mlperf or points"),
     ],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="files of that format; gzip is unpacked")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="files of that format (srtctl: folders of jobs); gzip is unpacked")],
     output: Annotated[Path, typer.Option("-o", "--output", help="points table to write (.parquet or .csv)")],
     given: Annotated[
         list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help="a system fact that the files do not hold; may be repeated")
@@ -40,6 +40,10 @@ def import_(
 
     if refused is not None and refused.suffix.lower() != ".csv":
         raise UsageError(f"--refused writes CSV, got {refused.name!r}", hint="--refused refused.csv")
+    if name == "srtctl":
+        from frontier.evidence.importers.srtctl import result_files
+
+        files = result_files(files)
     written = import_to_file(name, files, output, given=_pairs(given or []))
     if refused is not None:
         written.refused.to_csv(refused, index=False)

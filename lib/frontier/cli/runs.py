@@ -17,7 +17,7 @@ from frontier.cli.show import print_attribution, print_engine, print_json, print
 from frontier.errors import FrontierError, UsageError
 
 if TYPE_CHECKING:
-    from frontier.store import Store
+    from frontier.store import RunFolder, Store
 
 
 def _experiment(overrides: Sequence[str] | None) -> tuple[str, list[str]]:
@@ -37,6 +37,8 @@ def _experiment(overrides: Sequence[str] | None) -> tuple[str, list[str]]:
 def plan(
     overrides: Overrides = None,
     as_json: Json = False,
+    export: Annotated[str, typer.Option("--export", help="srtctl: write the launches as recipes of srt-slurm", metavar="FORMAT")] = "",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="folder for what is exported")] = None,
     show_engine: Annotated[bool, typer.Option("--show-engine", help="print what would be started: files and command lines")] = False,
 ) -> None:
     """Print variants, trials, points and the GPU-hours they would take; start nothing."""
@@ -47,6 +49,14 @@ def plan(
     name, rest = _experiment(overrides)
     cfg = compose(name, rest)
     found = make_plan(cfg)
+    if export or out is not None:
+        from frontier.srtctl import write_recipes
+
+        if export != "srtctl" or out is None:
+            raise UsageError(f"--export takes srtctl and a folder, got {export!r} and {out}", hint="--export srtctl -o recipes/")
+        files = write_recipes(found, cfg, out)
+        print(f"{len(files)} recipes in {out}; srtctl apply -f FILE launches one, frontier import srtctl FOLDER reads the results back")
+        return
     if show_engine:
         engine = get_engine(cfg)
         print_engine({variant.name: (variant.infeasible, engine.resolved(variant)) for variant in found.main.variants}, as_json=as_json)
@@ -58,6 +68,10 @@ def plan(
     print_table(table, title=f"{found.name} ({found.digest[:8]}), design {found.design}")
     trials = int(table["trials"].sum())
     print(f"{trials} trials, {found.gpu_hours:g} GPU-hours here; {found.gpu_hours_note}")
+    budget = cfg.place.budget_gpu_hours
+    if budget:
+        more = ": `frontier run` refuses it without --over-budget" if found.gpu_hours > budget else ""
+        print(f"the budget is {budget:g} GPU-hours{more}")
     for line in found.main.aliasing:
         print(line)
     if cfg.runtime.kind != "host":
@@ -69,12 +83,17 @@ def run(
     overrides: Overrides = None,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress display")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="on a cluster: come back when all is done, not once all is submitted")] = False,
+    over_budget: Annotated[bool, typer.Option("--over-budget", help="more GPU-hours than place.budget_gpu_hours are meant")] = False,
 ) -> None:
     """Run an experiment through its notebooks; continue it where it was interrupted; return it when it is complete."""
     from frontier.runner import run_experiment
 
     name, rest = _experiment(overrides)
-    result = run_experiment(name, rest, progress=not quiet)
+    result = run_experiment(name, rest, progress=not quiet, wait=wait, over_budget=over_budget)
+    if result.status == "submitted":
+        _print_submitted(result.run, as_json=as_json)
+        return
     document = json.loads((result.run.path / "attribution.json").read_text(encoding="utf-8"))
     if as_json:
         print_json(
@@ -99,6 +118,20 @@ def run(
         raise _failed_trials(result.failed, result.run.path)
 
 
+def _print_submitted(run: RunFolder, *, as_json: bool) -> None:
+    """What a cluster has of a run."""
+    from frontier.places import run_state
+
+    state = run_state(run, asking=False)
+    if as_json:
+        counts = state.counts()
+        print_json({"schema": "frontier.run/1", "run_id": run.run_id, "path": str(run.path), "status": "submitted", "trials": counts})
+        return
+    counted = ", ".join(f"{count} {name}" for name, count in state.counts().items())
+    print(f"{run.run_id}: {counted}")
+    print(f"watch it with `frontier status {run.run_id}`; the same command collects what is done", file=sys.stderr)
+
+
 def _failed_trials(failed: Sequence[str], path: Path) -> FrontierError:
     from frontier.errors import RunError
 
@@ -115,7 +148,7 @@ def status(
     artifacts: Annotated[Path, typer.Option("--artifacts", help="folder of the runs")] = Path("artifacts"),
     as_json: Json = False,
 ) -> None:
-    """List the runs, or show one run's trials: done, failed, left."""
+    """List the runs, or show one run's trials: done, running, waiting, failed, with job, node and the estimate of what is left."""
     from frontier.progress import count_trials
     from frontier.store import Store
 
@@ -130,14 +163,23 @@ def status(
         state = (found.manifest or {}).get("status", "unfinished")
         counts = {"trials": total, "done": count.done - failed, "failed": failed, "left": total - count.done}
         rows.append({"run_id": found.run_id, "status": state, **counts})
+    state = None
+    if run_id:
+        from frontier.cli.cluster import print_state, state_document
+        from frontier.places import run_state
+
+        state = run_state(store.find_run(run_id=run_id), asking=False)
+        rows[0] |= {"running": len(state.of("running")), "waiting": len(state.of("waiting"))}
     if as_json:
-        print_json({"schema": "frontier.status/1", "runs": rows})
+        print_json({"schema": "frontier.status/1", "runs": rows, **({} if state is None else state_document(state))})
     elif not rows:
         print(f"no runs in {artifacts}", file=sys.stderr)
     else:
         import pandas as pd
 
         print_table(pd.DataFrame(rows))
+        if state is not None:
+            print_state(store.find_run(run_id=run_id), state)
 
 
 @app.command()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from frontier.config.context import Context
 from frontier.config.settings import batch, disaggregation, mtp, parallelism, precision
-from frontier.config.vocabulary import ENGINES, LEVERS, NOT_PUBLISHED_LEVERS
+from frontier.config.vocabulary import ENGINES, LEVERS, NOT_PUBLISHED_LEVERS, OWN_SBATCH
 from frontier.errors import ConfigError
 from frontier.schema import Config, HardwareConfig
 
@@ -33,6 +34,26 @@ def relations(cfg: Config, origins: Mapping[str, str], wrong: Collection[str] = 
     yield from disaggregation(context)
     yield from batch(context)
     yield from _runtime(context)
+    yield from _place(context)
+
+
+def _place(context: Context) -> Iterator[ConfigError]:
+    """Options that Slurm, or the kit's own use of it, would contradict."""
+    place = context.cfg.place
+    if place.kind != "slurm":
+        return
+    own = [name for name in place.sbatch if name.lstrip("-").replace("_", "-") in OWN_SBATCH]
+    if own:
+        message = f"place.sbatch must leave what the kit sets itself, got {', '.join(own)}"
+        yield context.problem(message, "place.sbatch", "keys of place, like place.partition, or none: names, arrays and logs are the kit's")
+    strange = [name for name in place.sbatch if not re.fullmatch(r"[a-z][a-z0-9-]*", name)]
+    if strange:
+        yield context.problem(f"place.sbatch must name options without dashes before them, got {', '.join(strange)}", "place.sbatch", "mail-type")
+    if place.notice_s >= 60 * place.time_min:
+        message = f"place.notice_s is {place.notice_s}, as long as the job or longer (place.time_min is {place.time_min})"
+        yield context.problem(message, "place.notice_s", f"place.notice_s={30 * place.time_min}, or a longer place.time_min")
+    if place.per != "trial" and context.cfg.sweep.kind == "adaptive":
+        yield context.problem("an adaptive sweep chooses trial by trial, place.per must be trial", "place.per", "place.per=trial")
 
 
 def _runtime(context: Context) -> Iterator[ConfigError]:

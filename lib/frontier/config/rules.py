@@ -11,7 +11,19 @@ from typing import Any
 from frontier.catalog import precision_names
 from frontier.config.context import Context
 from frontier.config.relations import relations
-from frontier.config.vocabulary import BACKENDS, DATASETS, ENGINES, FORMATS, KV_PRECISIONS, LOAD_FORMATS, PLATFORMS, RUNTIMES, SWEEPS
+from frontier.config.vocabulary import (
+    BACKENDS,
+    DATASETS,
+    ENGINES,
+    FORMATS,
+    JOB_UNITS,
+    KV_PRECISIONS,
+    LOAD_FORMATS,
+    PLACES,
+    PLATFORMS,
+    RUNTIMES,
+    SWEEPS,
+)
 from frontier.errors import ConfigError
 from frontier.records import COLUMNS, METRICS
 from frontier.schema import Config
@@ -56,6 +68,7 @@ _TEXT = Rule(lambda value: bool(value.strip()), "a text, not empty", "text")
 _NAME = Rule(lambda value: re.fullmatch(r"[a-z0-9][a-z0-9_-]*", value) is not None, "lower-case letters, digits, _ and -", "my_run")
 _VARIABLE = Rule(lambda value: re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value) is not None, "the name of a variable", "HF_TOKEN")
 _ROOT = {"name": _NAME, "title": _TEXT}
+_WORD = Rule(lambda value: re.search(r"\s", value) is None, "a word as Slurm's option takes it, without blanks", "gpu")
 _FRACTION = Rule(lambda value: 0 < value <= 1, "above 0 and at most 1", "0.9")
 _ENGINE = {
     "kind": one_of(list(ENGINES)),
@@ -151,7 +164,29 @@ _RULES: dict[str, dict[str, Rule]] = {
         "lm_eval_tasks": each(_TEXT, empty=True),
         "lm_eval_limit": at_least(0, "documents"),
     },
-    "place": {"kind": one_of(["local"]), "workers": at_least(0)},
+    "place": {
+        "kind": one_of(PLACES),
+        "workers": at_least(0),
+        "budget_gpu_hours": at_least(0, "GPU-hours"),
+        "per": one_of(JOB_UNITS),
+        "partition": _WORD,
+        "account": _WORD,
+        "qos": _WORD,
+        "time_min": at_least(1, "minute"),
+        "nodes": at_least(0),
+        "gpus_per_node": at_least(0),
+        "gpus_per_task": at_least(0),
+        "gres": _WORD,
+        "cpus_per_task": at_least(0),
+        "mem_gib": at_least(0, "GiB"),
+        "constraint": _WORD,
+        "nodelist": _WORD,
+        "exclude": _WORD,
+        "parallel": at_least(0),
+        "notice_s": at_least(0, "s"),
+        "max_tries": at_least(1, "start"),
+        "setup": each(Rule(lambda value: "\n" not in value and bool(value.strip()), "one line of the shell", "module load cuda"), empty=True),
+    },
     "runtime": {
         "kind": one_of(RUNTIMES),
         "gpus": Rule(lambda value: re.fullmatch(r"|all|\d+(,\d+)*", value) is not None, "empty, all, or GPU indices like 0,1", "all"),

@@ -10,6 +10,14 @@ DATASETS = ("silicon_sample",)
 FORMATS = ("png", "svg")
 LOAD_FORMATS = ("auto", "dummy")
 PLATFORMS = ("cpu", "cuda")
+PLACES = ("local", "slurm")
+# Options of sbatch that have a key of their own, or that the kit sets for itself.
+OWN_SBATCH = (
+    "partition", "account", "qos", "time", "nodes", "gpus-per-node", "gpus-per-task", "gres", "cpus-per-task", "mem", "constraint", "nodelist",
+    "exclude", "exclusive", "array", "job-name", "comment", "output", "error", "open-mode", "requeue", "no-requeue", "signal", "wrap", "parsable",
+    "export",
+)  # fmt: skip
+JOB_UNITS = ("trial", "build", "block")
 RUNTIMES = ("host", "podman", "docker", "apptainer", "pyxis")
 SWEEPS = ("grid", "adaptive", "mlperf_endpoints")
 KV_PRECISIONS = ("bf16", "fp8")

@@ -150,11 +150,14 @@ class Cost:
         GPUs held; 0 on the CPU.
     assumed : str
         What the estimate rests on.
+    nodes : int
+        Nodes that the deployment spans.
     """
 
     seconds: float
     gpus: int
     assumed: str
+    nodes: int = 1
 
 
 class InOrder:

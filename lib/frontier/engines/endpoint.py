@@ -17,7 +17,6 @@ from frontier.engines.measuring import Bench, Deployment
 from frontier.engines.served import CODE, ServedEngine, draft_of
 from frontier.engines.trtllm import SPEC, degrees_of
 from frontier.errors import RunError
-from frontier.provenance import machine_identity
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, Reported, allocate, ask, attached, contradictions, key_of, usable
 from frontier.serving.trtllm import Layout
@@ -71,7 +70,7 @@ class EndpointEngine(ServedEngine[str]):
             "urls": list(self.deployments(variant)),
             "labels": self.labels(variant) if self.deployments(variant) else {},
             "tools": {"aiperf": self.engine.client_python or recipe("aiperf").digest()},
-            "machine": machine_identity(),
+            "machine": self.machine_inputs(),
         }
 
     def resolved(self, variant: Variant) -> Sequence[Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from frontier.engines.driving import chosen_trial, concurrencies, planned_point_
 from frontier.engines.measuring import prompt_texts
 from frontier.errors import ConfigError, MachineError
 from frontier.load import Aiperf, read_texts
-from frontier.provenance import sha256_file
+from frontier.provenance import machine_identity, sha256_file
 from frontier.quality import TEXTS
 from frontier.records import Trial, Variant
 from frontier.schema import Config, EngineConfig
@@ -26,6 +26,7 @@ from frontier.telemetry import Gpus
 from frontier.tools import find
 
 NOT_IN_TRIAL = ("replicates", "order", "order_seed", "grid_points", "budget_s")  # of the sweep: they say how many trials there are, and when
+ASKED_OF_A_PLACE = ("partition", "constraint", "gres", "gpus_per_node", "nodes", "cpus_per_task", "exclusive")
 CLIENT_S = 15.0  # a call of the load generator beside what it measures
 CODE = tuple(f"frontier.engines.{name}" for name in ("served", "measuring", "points", "counters", "gate", "driving", "base")) + tuple(
     f"frontier.{name}" for name in ("serving", "load", "telemetry", "drive", "quality")
@@ -83,7 +84,8 @@ class ServedEngine(Generic[Setting]):
         points_s = planned_point_s(self.cfg) * len(concurrencies(self.cfg)) + self.cfg.sweep.warmup_s
         seconds = sum(self.launch_s * len(spec.servers) + CLIENT_S + points_s for spec in specs)
         gpus = max((spec.devices for spec in specs if spec.platform == "cuda"), default=0)
-        return Cost(seconds, gpus, f"{self.launch_s:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point")
+        nodes = max((spec.nodes for spec in specs), default=1) or 1
+        return Cost(seconds, gpus, f"{self.launch_s:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point", nodes)
 
     def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
         """In plan order, or the variant whose frontier is least certain."""
@@ -121,6 +123,12 @@ class ServedEngine(Generic[Setting]):
         """SHA-256 of the file of prompts that is named, where it is on this machine."""
         file = Path(self.cfg.workload.prompts).expanduser()
         return sha256_file(file) if self.cfg.workload.prompts and file.is_file() else ""
+
+    def machine_inputs(self) -> dict[str, Any]:
+        """What tells the machine from another kind: this one, or on a cluster the kind of node asked for; every trial notes its own."""
+        if self.cfg.place.kind == "local":
+            return machine_identity()
+        return {"place": self.cfg.place.kind, **{name: getattr(self.cfg.place, name) for name in ASKED_OF_A_PLACE}}
 
     def load_inputs(self) -> dict[str, Any]:
         """What decides a trial beside its servers: load, gate, model, engine."""

@@ -19,7 +19,7 @@ from frontier.engines.measuring import Bench, Deployment
 from frontier.engines.offline import OfflineCheck
 from frontier.engines.served import CODE, StartedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
-from frontier.provenance import container, machine_identity
+from frontier.provenance import container
 from frontier.records import KEPT, Trial, Variant
 from frontier.serving import DeploymentSpec, allocate, usable
 from frontier.serving.trtllm import (
@@ -182,7 +182,7 @@ class TrtllmEngine(StartedEngine[TrtllmSetting]):
             **self.load_inputs(),
             "servers": [{"release": setting.release, **self.planned(setting).to_dict()} for setting in self.deployments(variant)],
             "tools": {"aiperf": self.engine.client_python or recipe("aiperf").digest()},
-            "machine": machine_identity(),
+            "machine": self.machine_inputs(),
         }
 
     def resolved(self, variant: Variant) -> Sequence[Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from frontier.engines.base import TrialContext, TrialResult
 from frontier.engines.measuring import Bench, Deployment
 from frontier.engines.served import CODE, StartedEngine, draft_of
 from frontier.errors import ConfigError, MachineError
-from frontier.provenance import container, machine_identity
+from frontier.provenance import container
 from frontier.records import Trial, Variant
 from frontier.serving import DeploymentSpec, VllmKnobs, VllmLevers, allocate, deployment, refusals, usable
 from frontier.tools import find, recipe
@@ -68,7 +68,7 @@ class VllmEngine(StartedEngine[tuple[VllmLevers, int]]):
             "checkpoint": load_spec(self.cfg.model.checkpoint).digest if self._made_here() else self.cfg.model.checkpoint,
             "servers": [{**asdict(levers), "max_num_seqs": batch} for levers, batch in self.deployments(variant)],
             "tools": {name: self._pins(name) for name in ("vllm", "aiperf")},
-            "machine": machine_identity(),
+            "machine": self.machine_inputs(),
         }
 
     def _made_here(self) -> bool:

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -77,7 +78,7 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
             for ended in [process for process in running if not process.is_alive()]:
                 chunk = running.pop(ended)
                 ended.join()
-                rest = _after_death(run, chunk, ended.exitcode)
+                rest = after_death(run, chunk, ended.exitcode)
                 if rest is not None:
                     waiting.append(rest)
     finally:
@@ -112,7 +113,7 @@ def _chunks(cfg: Config, pending: Sequence[tuple[str, Trial]], workers: int) -> 
     return sorted(chunks, key=lambda chunk: -len(chunk.trials))
 
 
-def _after_death(run: RunFolder, chunk: Chunk, exit_code: int | None) -> Chunk | None:
+def after_death(run: RunFolder, chunk: Chunk, exit_code: int | None) -> Chunk | None:
     """What is left of a chunk whose process ended; the trial it died in is recorded as failed."""
     left = [trial for trial in chunk.trials if run.trial_record(trial.digest) is None]
     if not left:
@@ -135,8 +136,8 @@ def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path) -> None:
     remaining = list(chunk.trials)
     try:
         while remaining:
-            earlier = _earlier(run) if engine.exclusive else pd.DataFrame()
-            trial = engine.next_trial(remaining, earlier, _spent_s(run) if engine.exclusive else 0.0)
+            earlier = earlier_points(run) if engine.exclusive else pd.DataFrame()
+            trial = engine.next_trial(remaining, earlier, spent_s(run) if engine.exclusive else 0.0)
             if isinstance(trial, str):
                 for left in remaining:
                     run.begin_trial(left.digest)
@@ -144,19 +145,19 @@ def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path) -> None:
                 return
             remaining.remove(trial)
             folder = run.begin_trial(trial.digest)
-            _log_to(folder / "log.txt")
-            _run_trial(run, engine, trial, _context(run, folder, earlier, cache, trial))
+            log_to(folder / "log.txt")
+            run_trial(run, engine, trial, trial_context(run, folder, earlier, cache, trial))
     except RunError as error:  # the disk is full or a folder is not ours: the parent meets the same and tells it
         raise SystemExit(error.exit_code) from error
 
 
-def _earlier(run: RunFolder) -> pd.DataFrame:
+def earlier_points(run: RunFolder) -> pd.DataFrame:
     """Labelled points of the run's trials so far."""
     frames = [points for digest in run.trial_digests() if (points := run.trial_points(digest)) is not None]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def _context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, trial: Trial) -> TrialContext:
+def trial_context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, trial: Trial) -> TrialContext:
     """What the run knows before a trial."""
     records = ((digest, run.trial_record(digest) or {}) for digest in run.trial_digests())
     asked = [(record.get("variant"), file) for digest, record in records if (file := run.trial_folder(digest) / KEPT / OUTPUT).exists()]
@@ -165,23 +166,26 @@ def _context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, t
     return TrialContext(folder, earlier, run.created_s, cache, reference, sum(variant == trial.variant.name for variant, _ in asked))
 
 
-def _spent_s(run: RunFolder) -> float:
+def spent_s(run: RunFolder) -> float:
     """Seconds that the run's trials took so far."""
     return float(sum((run.trial_record(digest) or {}).get("seconds", 0.0) for digest in run.trial_digests()))
 
 
-def _run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContext) -> None:
+def run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContext, placement: Mapping[str, Any] | None = None) -> None:
+    """Measure one trial in this process and leave its record; ``placement`` is where a cluster put it."""
     folder = run.trial_folder(trial.digest)
     started = time.monotonic()
 
-    def took() -> dict[str, float]:
+    def took() -> dict[str, Any]:
         """Seconds stand in the records of measurements alone: equal computations leave equal files."""
-        return {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive else {}
+        seconds = {"seconds": round(time.monotonic() - started, 1)} if engine.exclusive or placement else {}
+        return {**seconds, **({"placement": dict(placement)} if placement else {})}
 
     try:
         write_json(folder / "resolved.json", list(engine.resolved(trial.variant)))
         result = engine.measure(trial, context)
-        points = None if result.points.empty else label_points(result.points, trial)
+        given = result.points.assign(node=placement["node"]) if placement and not result.points.empty else result.points
+        points = None if given.empty else label_points(given, trial)
     except Exception as error:  # whatever an engine throws belongs in the trial's record, and the next trial goes on
         reason = error.message if isinstance(error, FrontierError) else f"{type(error).__name__}: {error}"
         record = {"status": "failed", "reason": reason, "evaluated": 0, "points": 0, **took()}
@@ -194,7 +198,7 @@ def _run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialConte
     run.finish_trial(trial, record, points)
 
 
-def _log_to(file: Path) -> None:
+def log_to(file: Path) -> None:
     """Send what this process prints to a file, also from libraries that write to the descriptors directly."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -125,6 +125,7 @@ FORMATS: dict[str, Importer] = {
         _importer("vllm-bench", "the result JSON of vllm bench serve"),
         _importer("sglang-bench", "the JSONL of sglang.bench_serving"),
         _importer("aiperf", "profile_export_aiperf.json or profile_export.jsonl of aiperf"),
+        _importer("srtctl", "the results of srt-slurm's jobs beside their recipes or lockfiles; folders are searched"),
         _importer("mlperf", "a summary CSV of MLPerf Inference results"),
         _importer("points", "a points table, CSV or Parquet"),
     )

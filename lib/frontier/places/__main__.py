@@ -1,0 +1,20 @@
+"""``python -m frontier.places REQUEST``: the worker of a job, on a node or in a container there."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from frontier.errors import FrontierError
+from frontier.places.element import TOLD_TO_END, end_on_term
+from frontier.places.worker import work
+
+if __name__ == "__main__":
+    end_on_term()
+    try:
+        work(json.loads(sys.argv[1]))
+    except FrontierError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(TOLD_TO_END)
