@@ -149,18 +149,21 @@ class RunFolder:
         file = self.trial_folder(digest) / "points.parquet"
         return read_points(file) if file.exists() else None
 
+    def files(self) -> list[Path]:
+        """All that is no folder, sorted; without what a cluster's jobs say of themselves, which may go on after the run's end."""
+        own = (path for path in self.path.rglob("*") if JOBS not in path.relative_to(self.path).parts)
+        return sorted(path for path in own if path.is_symlink() or not path.is_dir())
+
     def remove_temporaries(self) -> None:
         """Remove what interrupted writes left; call it only while holding the run's lock."""
-        for file in self.path.rglob(f"{TEMPORARY}*"):
-            if JOBS not in file.relative_to(self.path).parts:  # a job of a cluster may be writing there, and holds no lock
+        for file in self.files():
+            if file.name.startswith(TEMPORARY):
                 file.unlink(missing_ok=True)
 
     def write_manifest(self, status: str, digest: str) -> None:
         """Write ``manifest.json``: states of the trials and the hash of every file."""
         records = {key: self.trial_record(key) for key in self.trial_digests()}
-        # What a cluster's jobs say of themselves is written until they end, which may be after the last trial.
-        own = (file for file in self.path.rglob("*") if JOBS not in file.relative_to(self.path).parts)
-        files = sorted(file for file in own if file.is_file() and file.name != "manifest.json")
+        files = [file for file in self.files() if file.is_file() and file.name != "manifest.json"]
         manifest = Manifest(
             schema="frontier.manifest/1",
             name=self.name,

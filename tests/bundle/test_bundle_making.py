@@ -31,6 +31,16 @@ def test_every_file_of_the_run_is_in_it_as_it_was(run: Path, bundle: Path) -> No
     assert {"notebooks/20_measure_frontier.ipynb", "notebooks/30_attribute_shift.ipynb", "notebooks/40_write_report.ipynb"} <= set(members)
 
 
+def test_what_a_cluster_s_jobs_wrote_stays_where_they_ran(run: Path, bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / run.name
+    shutil.copytree(run, copy)
+    (copy / "jobs" / "0001" / "log").mkdir(parents=True)
+    (copy / "jobs" / "0001" / "submission.json").write_text("{}")
+    (copy / "jobs" / "0001" / "log" / "latest.sh").symlink_to("/somewhere/else")
+    write_bundle(copy, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+
+
 def test_a_stranger_reads_it_with_zipfile_and_json_alone(bundle: Path) -> None:
     with zipfile.ZipFile(bundle) as archive:
         assert archive.testzip() is None

@@ -201,6 +201,11 @@ def test_a_bundle_starts_nothing_that_its_reader_did_not_say(original: RunFolder
         check_foreign(foreign, [])
     check_foreign(foreign, ["engine.server_python=/usr/bin/python3"])
     check_foreign(Original(original, foreign=False), [])
+    for found, theirs in (("/somewhere/python", "''"), ("setup: []", "setup: [module load theirs]"), ("sbatch: {}", "sbatch: {mail-user: them}")):
+        file.write_text(file.read_text().replace(found, theirs))
+    with pytest.raises(ConfigErrors, match=r"(?s)sets place.setup to .*sets place.sbatch to "):
+        check_foreign(foreign, ["place.python=python3"])
+    check_foreign(foreign, ["place.setup=[]", "place.sbatch={}"])
 
 
 def test_notebooks_of_others_run_only_when_trusted(original: RunFolder, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from frontier.errors import FrontierError, RunError, UsageError
 from frontier.files import read_json, write_atomic
 from frontier.provenance import sha256_file
 from frontier.records import evidence_of, read_points
+from frontier.store import RunFolder
 
 _NEEDED = ("config.yaml", "plan.json", "environment.json", "points.parquet", "attribution.json")
 
@@ -99,7 +100,7 @@ def finished(run: Path) -> dict[str, Any]:
 def _checked_files(run: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Name -> SHA-256 of the run's files, all of them as the manifest says."""
     stated: dict[str, str] = dict(manifest["files"])
-    there = {path.relative_to(run).as_posix(): path for path in run.rglob("*") if path.is_symlink() or not path.is_dir()}
+    there = {path.relative_to(run).as_posix(): path for path in RunFolder(run).files()}
     there.pop(MANIFEST)
     problems = {
         "missing": sorted(set(stated) - set(there)),

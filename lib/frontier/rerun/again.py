@@ -168,14 +168,14 @@ def _run_again(original: Original, request: Request, folder: Path, progress: boo
     said = {word.split("=", 1)[0] for word in request.overrides}
     paths = {"paths.cache_dir": usual.cache_dir, "paths.notebooks_dir": notebooks}
     words = [*request.overrides, *(f"{key}='{value}'" for key, value in paths.items() if key not in said)]
-    result = run_experiment(str((original.run.path / "config.yaml").resolve()), words, artifacts_dir=folder.resolve(), progress=progress)
-    return result.run
+    experiment = str((original.run.path / "config.yaml").resolve())
+    return run_experiment(experiment, words, artifacts_dir=folder.resolve(), progress=progress, wait=True).run  # a verdict needs all trials
 
 
 def _copy_again(original: RunFolder, request: Request, folder: Path) -> RunFolder:
     """The attribution or the report alone, from the original's points."""
     again = RunFolder(folder / "runs" / original.run_id)
-    for file in sorted(path for path in original.path.rglob("*") if path.is_file()):
+    for file in original.files():
         name = file.relative_to(original.path)
         if name.parts[0] not in (*MADE_ANEW[request.only], "theirs", "bundle.json") and not (again.path / name).exists():
             write_atomic(again.path / name, lambda temporary, file=file: shutil.copyfile(file, temporary))  # type: ignore[misc]

@@ -12,7 +12,7 @@ from frontier.bundle import open_bundle
 from frontier.bundle.names import is_drawn, is_raw
 from frontier.errors import ConfigError, ConfigErrors, RunError, UsageError
 from frontier.provenance import sha256_file
-from frontier.schema import EngineConfig, QualityConfig
+from frontier.schema import EngineConfig, PlaceConfig, QualityConfig
 from frontier.store import RunFolder, Store
 
 # What a configuration can make the kit start, or whom it can make it talk to. From elsewhere they are taken only when the user says them.
@@ -20,6 +20,7 @@ STARTED = {
     "engine": ("server_python", "client_python", "releases", "launcher", "extra_args", "url", "urls", "key_env"),
     "companion": ("server_python", "client_python", "releases", "launcher", "extra_args", "url", "urls", "key_env"),
     "quality": ("lm_eval_folder",),
+    "place": ("setup", "sbatch", "python"),
 }
 
 
@@ -97,7 +98,7 @@ def check_foreign(original: Original, overrides: Sequence[str]) -> None:
     said = {word.split("=", 1)[0] for word in overrides}
     problems = []
     for group, keys in STARTED.items():
-        usual = _defaults(EngineConfig if group in ("engine", "companion") else QualityConfig)
+        usual = _defaults({"quality": QualityConfig, "place": PlaceConfig}.get(group, EngineConfig))
         for key in keys:
             value = getattr(getattr(cfg, group), key)
             if value != usual[key] and f"{group}.{key}" not in said:
