@@ -77,6 +77,13 @@ def test_a_bundle_is_compared_like_a_runs_folder(run: Path, bundle: Path, capsys
     assert from_bundle["shares"] == from_run["shares"]
 
 
+def test_a_bundle_is_evidence_for_an_audit(run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--evidence", "points", "--no-pages", "--artifacts", tmp_path, "--json"]
+    found = [json.loads(call(capsys, "audit", "sglang_0_5_6_b200_1_79x", "--points", path, *words)[1]) for path in (bundle, run)]
+    assert found[0]["claims"][0]["verdict"] == found[1]["claims"][0]["verdict"]
+    assert json.dumps(found[0]).replace(bundle.name, run.name) == json.dumps(found[1])
+
+
 def test_an_unknown_run_and_no_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "bundle", "nothing", "--artifacts", tmp_path)
     assert code == 4

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from frontier.cli.app import Json, Resamples, Seed, app
-from frontier.cli.given import listed
+from frontier.cli.given import listed, read_table
 from frontier.cli.show import print_json, print_table
 from frontier.errors import UsageError
 
@@ -19,7 +19,7 @@ from frontier.errors import UsageError
 def audit(
     claims: Annotated[list[str] | None, typer.Argument(help="claims of conf/claim; without one, all", metavar="[CLAIM]...")] = None,
     points: Annotated[
-        list[Path] | None, typer.Option("--points", help="points table (CSV or Parquet) that outranks the shipped evidence; may be repeated")
+        list[Path] | None, typer.Option("--points", help="points table, run's folder or bundle that outranks the shipped evidence; repeatable")
     ] = None,
     tco: Annotated[str, typer.Option("--tco", help="table of conf/tco; without it, the one in force on the claim's date")] = "",
     evidence: Annotated[str, typer.Option("--evidence", help="kinds to use: points,published,predicted")] = "points,published,predicted",
@@ -37,7 +37,6 @@ def audit(
     import pandas as pd
 
     from frontier.claims import Auditor, evidence_folder, keep_audit
-    from frontier.records import read_points
     from frontier.report.audit import overview_rows
 
     kinds = listed(evidence)
@@ -46,7 +45,7 @@ def audit(
     if points and "points" not in kinds:
         raise UsageError("--points is given, but --evidence leaves points out", hint=f"--evidence points,{evidence}")
     folder = artifacts.resolve()
-    tables = [(path.name, read_points(path)) for path in points or []]
+    tables = [(path.name, read_table(path, None)) for path in points or []]
     auditor = Auditor(
         points=tables, kinds=kinds, tco=tco, artifacts_dir=evidence_folder(folder), resamples=resamples, seed=seed,
         tell=lambda text: print(text, file=sys.stderr, flush=True),
