@@ -70,6 +70,7 @@ class Run:
     quality: Document | None = None
     offline: Document | None = None
     bound: Document | None = None
+    trials: Sequence[Document] = ()
 
 
 def number(value: object) -> float:
@@ -191,6 +192,7 @@ def read_run(run_dir: Path) -> Run:
         quality=_optional(run_dir / "quality.json"),
         bound=_optional(run_dir / "bound.json"),
         offline=_optional(run_dir / "offline.json"),
+        trials=[found for file in sorted(run_dir.glob("trials/*/trial.json")) if (found := _optional(file)) is not None],
     )
 
 

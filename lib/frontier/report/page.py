@@ -22,6 +22,7 @@ from frontier.report.document import Document, Estimate, Run, estimate, evidence
 from frontier.report.gallery import Picture, companion_pictures, pictures
 from frontier.report.key_numbers import headline_estimates, key_numbers
 from frontier.report.offline import checked_offline, offline_sentence, offline_table
+from frontier.report.placed import placement_table
 from frontier.report.style import ReportFigure, to_png, to_svg
 from frontier.report.svg import inline_svg
 from frontier.report.wording import METRIC_LONG, bias_sentence, evidence_long, glued, on_path, path_text, quantity, range_text, split_words
@@ -127,6 +128,7 @@ def render(run: Run, own: Sequence[Mapping[str, str]], beside: Sequence[Mapping[
         "domain": domain_sentence(document),
         "span": range_text(*pair(part(document, "domain").get("interactivity_tok_s_user")), "tokens/s/user"),
         "interval": interval_sentence(document),
+        "placement": placement_table(run.trials),
         "environment": tables.flat_table(("", run.environment)),
         "plan": tables.flat_table(("", run.plan)),
         "notes": [str(note) for note in document.get("notes") or []],
