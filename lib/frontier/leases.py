@@ -52,7 +52,8 @@ def lease(folder: Path, name: str, *, wait_s: float) -> Iterator[None]:
     held = folder / f"{name}.lease"
     staging.mkdir()
     try:
-        (staging / HOLDER).write_text(json.dumps({"token": token, "host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8")
+        holder = {"token": token, "host": socket.gethostname(), "processes": _processes(), "pid": os.getpid()}
+        (staging / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
         deadline = time.monotonic() + wait_s
         while not _claim(staging, held):
             if _move_expired(staging, held):
@@ -106,12 +107,21 @@ def _move_expired(staging: Path, held: Path) -> bool:
 def _expired(staging: Path, held: Path) -> bool:
     try:
         holder = json.loads((held / HOLDER).read_text(encoding="utf-8"))
-        if holder["host"] == socket.gethostname() and not _alive(int(holder["pid"])):
+        here = (holder["host"], holder["processes"]) == (socket.gethostname(), _processes())
+        if here and not _alive(int(holder["pid"])):
             return True
         os.utime(staging / HOLDER)
         return (staging / HOLDER).stat().st_mtime - (held / HOLDER).stat().st_mtime > EXPIRES_S
     except (OSError, ValueError, KeyError):
         return False  # released or taken over meanwhile
+
+
+def _processes() -> str:
+    """Which numbering of processes a number belongs to: a container may have its own under the host's name."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _alive(pid: int) -> bool:

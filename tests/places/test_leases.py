@@ -17,12 +17,14 @@ from frontier.errors import RunError
 from frontier.leases import EXPIRES_S, HOLDER, LeaseHeldError, lease
 from frontier.store import Store
 
+HERE = os.readlink("/proc/self/ns/pid")
 
-def abandoned(folder: Path, *, age_s: float, host: str, pid: int) -> Path:
+
+def abandoned(folder: Path, *, age_s: float, host: str, pid: int, processes: str = HERE) -> Path:
     """A lease as a holder leaves it that died."""
     held = folder / "run.lease"
     held.mkdir(parents=True)
-    (held / HOLDER).write_text(json.dumps({"token": "dead", "host": host, "pid": pid}))
+    (held / HOLDER).write_text(json.dumps({"token": "dead", "host": host, "processes": processes, "pid": pid}))
     now = (held / HOLDER).stat().st_mtime
     os.utime(held / HOLDER, (now - age_s, now - age_s))
     return held
@@ -56,6 +58,13 @@ def test_a_process_of_this_machine_that_ended_is_seen_at_once(tmp_path: Path) ->
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
     abandoned(tmp_path, age_s=0.0, host=socket.gethostname(), pid=int(ended.stdout))
     with lease(tmp_path, "run", wait_s=0.0):
+        pass
+
+
+def test_a_process_number_of_a_container_says_nothing_here(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    abandoned(tmp_path, age_s=0.0, host=socket.gethostname(), pid=int(ended.stdout), processes="pid:[another]")
+    with pytest.raises(LeaseHeldError), lease(tmp_path, "run", wait_s=0.3):
         pass
 
 
