@@ -46,15 +46,18 @@ def plan(
     from frontier.engines import get_engine
     from frontier.plan import make_plan
 
+    if export or out is not None:
+        _check_export(export, out, alone=not show_engine)
     name, rest = _experiment(overrides)
     cfg = compose(name, rest)
     found = make_plan(cfg)
-    if export or out is not None:
+    if out is not None:
         from frontier.srtctl import write_recipes
 
-        if export != "srtctl" or out is None:
-            raise UsageError(f"--export takes srtctl and a folder, got {export!r} and {out}", hint="--export srtctl -o recipes/")
         files = write_recipes(found, cfg, out)
+        if as_json:
+            print_json({"schema": "frontier.export/1", "format": export, "files": [str(file) for file in files]})
+            return
         print(f"{len(files)} recipes in {out}; srtctl apply -f FILE launches one, frontier import srtctl FOLDER reads the results back")
         return
     if show_engine:
@@ -76,6 +79,24 @@ def plan(
         print(line)
     if cfg.runtime.kind != "host":
         print(f"run in {cfg.runtime.kind}, image {cfg.runtime.image}")
+
+
+def _check_export(export: str, out: Path | None, *, alone: bool) -> None:
+    """Refuse an export that is not wholly said.
+
+    Raises
+    ------
+    UsageError
+        Naming what is missing or too much.
+    """
+    if not export:
+        raise UsageError(f"-o {out} is a folder for what is exported, and no format is named", hint=f"--export srtctl -o {out}")
+    if export != "srtctl":
+        raise UsageError(f"no export format {export!r}", hint="formats: srtctl")
+    if out is None:
+        raise UsageError("--export srtctl needs a folder for the recipes", hint="--export srtctl -o recipes/")
+    if not alone:
+        raise UsageError("--export writes recipes, --show-engine prints what would be started here", hint="one of the two")
 
 
 @app.command()
