@@ -15,7 +15,7 @@ import pandas as pd
 
 from frontier import config
 from frontier.attribution import FEWEST, aliasing_text, fraction_cells
-from frontier.engines import Engine, get_engine, levers_of
+from frontier.engines import Cost, Engine, get_engine, levers_of
 from frontier.errors import ConfigError, UsageError
 from frontier.provenance import container, environment, package_sha256, sha256_files, wheel_sha256
 from frontier.records import Trial, Variant
@@ -37,6 +37,7 @@ class Part:
     variants : all of the design, the infeasible ones with their reason
     trials : feasible variants times replicates, in the order in which they run: variant by variant, or in blocks (:func:`_in_order`)
     points : estimate per variant name; None where only running it tells
+    launch_gpu_hours : GPU time that one launch of a variant holds, hours, by its name; 0 for engines that start no server
     aliasing : what a fractional design confounds, in sentences; empty for other designs
     """
 
@@ -49,6 +50,7 @@ class Part:
     trials: tuple[Trial, ...]
     points: dict[str, int | None]
     resolved: dict[str, list[dict[str, Any]]]
+    launch_gpu_hours: dict[str, float]
     aliasing: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class Plan:
                 "status": "infeasible" if variant.infeasible else "planned",
                 "trials": sum(trial.variant.name == variant.name for trial in part.trials),
                 "points": 0 if variant.infeasible else _times(part.points[variant.name], part.replicates),
-                "gpu_hours": 0.0,
+                "gpu_hours": 0.0 if variant.infeasible else part.launch_gpu_hours[variant.name] * part.replicates,
                 "reason": variant.infeasible,
             }
             for part in self.parts
@@ -188,7 +190,13 @@ def _cost(cfg: Config, main: Part) -> tuple[float, str]:
     if cfg.place.kind == "slurm":
         assumed = costs[0].assumed if costs else "nothing"
         return gpu_hours, f"{len(costs)} launches as jobs, about {minutes:.0f} minutes if one came after another (assumed: {assumed})"
-    return gpu_hours, f"{len(costs)} launches one after another, about {minutes:.0f} minutes (assumed: {costs[0].assumed if costs else 'nothing'})"
+    assumed = costs[0].assumed if costs else "nothing"
+    gpus = min((cost.gpus for cost in costs if not cost.alone), default=None)
+    if gpus is None:
+        return gpu_hours, f"{len(costs)} launches one after another, about {minutes:.0f} minutes (assumed: {assumed})"
+    most = min(cfg.place.workers or len(costs), max(1, cfg.hardware.gpus_per_node // gpus) if gpus else len(costs))
+    room = f"at most {most} at once on {cfg.hardware.gpus_per_node} GPUs" if gpus else f"at most {most} at once, where there are cores for as many"
+    return gpu_hours, f"{len(costs)} launches, {room}; about {minutes:.0f} minutes one after another (assumed: {assumed})"
 
 
 def check_budget(cfg: Config, plan: Plan, *, confirmed: bool) -> None:
@@ -263,8 +271,13 @@ def _part(cfg: Config, part: str) -> Part:
         trials=trials,
         points={variant.name: engine.estimated_points(variant) for variant in feasible},
         resolved={variant.name: [dict(entry) for entry in engine.resolved(variant)] for variant in feasible},
+        launch_gpu_hours={variant.name: _gpu_hours(engine.cost(variant)) for variant in feasible},
         aliasing=tuple(aliasing_text(levers)) if kind == "fractional" else (),
     )
+
+
+def _gpu_hours(cost: Cost) -> float:
+    return cost.seconds * cost.gpus / 3600
 
 
 def _kind(cfg: Config, part: str, levers: Sequence[str]) -> str:

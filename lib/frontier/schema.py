@@ -232,7 +232,7 @@ class PlaceConfig(Sealable):
     """Where trials run. It enters no digest of what is computed; the digest of a measurement holds what kind of node was asked for."""
 
     kind: str = "local"  # local | slurm
-    workers: int = 0  # local: processes; 0: as many as there are cores
+    workers: int = 0  # local: processes at once; 0: as many as there are cores, or for measurements as many as find devices
     budget_gpu_hours: float = 0.0  # a run that needs more is refused unless it is confirmed; 0: no limit
     # slurm: options of every job under Slurm's own names; empty and 0: not given, so that the site's default holds
     per: str = "trial"  # trial | build | block: what one job runs, one after another
@@ -249,7 +249,7 @@ class PlaceConfig(Sealable):
     constraint: str = ""
     nodelist: str = ""
     exclude: str = ""
-    exclusive: bool = False  # whole nodes, also for an engine that would share them
+    exclusive: bool | None = None  # slurm: whole nodes; local: a measurement alone, or packed; empty: on cores alone, on GPUs packed
     parallel: int = 0  # jobs of an array at once; 0: no limit
     notice_s: int = 90  # how long before its end a job is told, so that servers end and the job is queued again
     max_tries: int = 3  # starts of one trial, whatever ended them

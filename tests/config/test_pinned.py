@@ -81,7 +81,7 @@ _HERE: dict[str, Any] = {
     "constraint": "",
     "nodelist": "",
     "exclude": "",
-    "exclusive": False,
+    "exclusive": None,
     "parallel": 0,
     "notice_s": 90,
     "max_tries": 3,

@@ -9,7 +9,9 @@ import socket
 import sys
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -91,6 +93,30 @@ def test_a_port_taken_in_between_leads_to_another(tmp_path: Path, monkeypatch: p
         with launch(standins(standin_server()), tmp_path, PYTHON, ready_timeout_s=60, on_wait=said.append) as server:
             assert server.ports["server"] != taken.getsockname()[1]
     assert any("a port was taken" in line for line in said)
+
+
+def test_a_neighbour_that_answers_on_the_port_is_not_taken_for_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose, said = running._free_ports, []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Neighbour) as other:
+        Thread(target=other.serve_forever, daemon=True).start()
+        answers = [{"server": other.server_address[1]}]
+        monkeypatch.setattr(running, "_free_ports", lambda names: answers.pop() if answers else choose(names))
+        slow = standin_server("server", "--start-delay-s", "2")
+        with launch(standins(slow), tmp_path, PYTHON, ready_timeout_s=60, on_wait=said.append) as server:
+            assert server.ports["server"] != other.server_address[1]
+        other.shutdown()
+    assert any("does not hold the port that answers for it" in line for line in said)
+
+
+class Neighbour(BaseHTTPRequestHandler):
+    """Healthy, and somebody else's."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
 
 
 def _health(url: str) -> bool:

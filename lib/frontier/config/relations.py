@@ -38,9 +38,16 @@ def relations(cfg: Config, origins: Mapping[str, str], wrong: Collection[str] = 
 
 
 def _place(context: Context) -> Iterator[ConfigError]:
-    """Options that Slurm, or the kit's own use of it, would contradict."""
+    """Trials that cannot be packed; options that Slurm, or the kit's own use of it, would contradict."""
     place = context.cfg.place
     if place.kind != "slurm":
+        hint = "place.exclusive=null, or true"
+        if place.exclusive is False and context.cfg.sweep.kind == "adaptive":
+            message = "place.exclusive=false packs trials, and an adaptive sweep runs one at a time: it chooses the next by what the last one gave"
+            yield context.problem(message, "place.exclusive", f"{hint}; or sweep=grid")
+        if place.exclusive is False and context.cfg.engine.kind == "endpoint":
+            message = "place.exclusive=false packs trials onto devices of this machine, and engine endpoint measures servers that others started"
+            yield context.problem(message, "place.exclusive", hint)
         return
     own = [name for name in place.sbatch if name.lstrip("-").replace("_", "-") in OWN_SBATCH]
     if own:

@@ -152,12 +152,18 @@ class Cost:
         What the estimate rests on.
     nodes : int
         Nodes that the deployment spans.
+    cores : int
+        Cores that its servers compute on; 0 on GPUs.
+    alone : bool
+        Whether nothing else may run on this machine meanwhile.
     """
 
     seconds: float
     gpus: int
     assumed: str
     nodes: int = 1
+    cores: int = 0
+    alone: bool = False
 
 
 class InOrder:
@@ -202,7 +208,7 @@ class Engine(Protocol):
     wheels : tuple of str
         Installed distributions whose content determines the result.
     exclusive : bool
-        One trial at a time on this machine: it is a measurement, and a neighbour would disturb it.
+        It is a measurement, and a neighbour on the same devices would disturb it; what a trial may stand beside, its cost says.
     builds : bool
         What it serves is kept as manifests (notebook 10_build_engine).
     """

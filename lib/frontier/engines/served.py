@@ -1,4 +1,4 @@
-"""What engines whose servers are started here have in common: one trial at a time, and points that are read off raw requests."""
+"""What engines that load servers have in common: what a trial holds, and points that are read off raw requests."""
 
 from __future__ import annotations
 
@@ -83,9 +83,15 @@ class ServedEngine(Generic[Setting]):
         specs = [self.planned(setting) for setting in self.deployments(variant)]
         points_s = planned_point_s(self.cfg) * len(concurrencies(self.cfg)) + self.cfg.sweep.warmup_s
         seconds = sum(self.launch_s * len(spec.servers) + CLIENT_S + points_s for spec in specs)
-        gpus = max((spec.devices for spec in specs if spec.platform == "cuda"), default=0)
+        gpus, cores = (max((spec.devices for spec in specs if spec.platform == platform), default=0) for platform in ("cuda", "cpu"))
         nodes = max((spec.nodes for spec in specs), default=1) or 1
-        return Cost(seconds, gpus, f"{self.launch_s:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point", nodes)
+        assumed = f"{self.launch_s:g} s a server, {CLIENT_S:g} s a client, {planned_point_s(self.cfg):g} s a point"
+        return Cost(seconds, gpus, assumed, nodes, cores, alone=not self.packed or nodes > 1)
+
+    @property
+    def packed(self) -> bool:
+        """Whether trials may stand beside others on this machine, on devices of their own; never where somebody else runs the servers."""
+        return False
 
     def next_trial(self, remaining: Sequence[Trial], earlier: pd.DataFrame, spent_s: float) -> Trial | str:
         """In plan order, or the variant whose frontier is least certain."""
@@ -127,7 +133,8 @@ class ServedEngine(Generic[Setting]):
     def machine_inputs(self) -> dict[str, Any]:
         """What tells the machine from another kind: this one, or on a cluster the kind of node asked for; every trial notes its own."""
         if self.cfg.place.kind == "local":
-            return machine_identity()
+            # Measured beside others is not what was measured alone: neither is taken for the other.
+            return {**machine_identity(), **({"packed": True} if self.packed else {})}
         return {"place": self.cfg.place.kind, **{name: getattr(self.cfg.place, name) for name in ASKED_OF_A_PLACE}}
 
     def load_inputs(self) -> dict[str, Any]:
@@ -160,6 +167,14 @@ class StartedEngine(ServedEngine[Setting]):
         if unknown:
             message = f"engine={self.kind} does not vary {', '.join(unknown)}: it varies {', '.join(self.varies)}"
             raise ConfigError(message, origin="lever", hint="measure each side in an experiment of its own, and compare with frontier shift")
+
+    @property
+    def packed(self) -> bool:
+        """As the place says, else on GPUs; servers on cores share the memory's bandwidth, and an adaptive sweep chooses trial by trial."""
+        place = self.cfg.place
+        if place.kind != "local" or self.cfg.sweep.kind == "adaptive":
+            return False
+        return self.engine.platform == "cuda" if place.exclusive is None else not place.exclusive
 
     @abstractmethod
     def settings(self, variant: Variant) -> Sequence[Setting]:

@@ -1,4 +1,5 @@
-"""Trials on this machine: one process per group of trials, as many at once as there are workers. All results go through the disk."""
+"""Trials on this machine, in processes: computed ones as many at once as there are cores, measured ones as their devices allow. All results go
+through the disk."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,12 +21,14 @@ import pandas as pd
 from frontier.engines import Engine, TrialContext, get_engine
 from frontier.errors import FrontierError, RunError
 from frontier.files import read_json, write_json
+from frontier.places.packing import ANYWHERE, Need, Share, startable, this_machine
 from frontier.quality import OUTPUT, Quality
 from frontier.records import KEPT, Trial, normalize_points
 from frontier.schema import Config
 from frontier.store import RunFolder
 
 STOP_WAIT_S = 5.0
+GATE_POLL_S = 1.0  # how often it is looked whether the baseline has been asked for its output
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,12 @@ class Chunk:
     ----------
     part : "main" | "companion"
     trials : at least one
+    need : Need
     """
 
     part: str
     trials: tuple[Trial, ...]
+    need: Need = ANYWHERE
 
 
 def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]], cache: Path) -> None:
@@ -49,7 +54,7 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
     ----------
     run : RunFolder
     cfg : Config
-        ``place.workers`` says how many at once; 0 means as many as there are cores.
+        ``place.workers`` says how many at once; 0 means as many as there are cores, or for measurements as many as find devices.
     pending : (part, trial) pairs without a record
     cache : Path
         Checkpoints and tool environments of this machine.
@@ -61,22 +66,24 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
     """
     if not pending:
         return
-    exclusive = any(get_engine(cfg, part).exclusive for part in {part for part, _ in pending})
-    # A measurement has the machine to itself, and its trials stay in the order of the plan.
-    workers = 1 if exclusive else cfg.place.workers or os.cpu_count() or 1
-    waiting = _chunks(cfg, pending, workers)
-    running: dict[BaseProcess, Chunk] = {}
+    waiting, most = _queue(cfg, pending)
+    machine = this_machine()
+    running: dict[BaseProcess, tuple[Chunk, Share]] = {}
     context = multiprocessing.get_context("spawn")  # fork would copy the threads of a notebook's kernel in an undefined state
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                chunk = waiting.pop(0)
-                process = context.Process(target=_work, args=(run, cfg, chunk, cache), daemon=True)
+            free = _free_to_start(run, cfg, waiting, [chunk for chunk, _ in running.values()])
+            held = len(free) < len(waiting)
+            found = startable(machine, [chunk.need for chunk in free], [share for _, share in running.values()], most)
+            neighbours = len(running) + len(found) - 1
+            for at, share in found:
+                waiting.remove(free[at])
+                process = context.Process(target=_work, args=(run, cfg, free[at], cache, share, neighbours), daemon=True)
                 process.start()
-                running[process] = chunk
-            connection.wait([process.sentinel for process in running])
+                running[process] = (free[at], share)
+            connection.wait([process.sentinel for process in running], GATE_POLL_S if held else None)
             for ended in [process for process in running if not process.is_alive()]:
-                chunk = running.pop(ended)
+                chunk, _ = running.pop(ended)
                 ended.join()
                 rest = after_death(run, chunk, ended.exitcode)
                 if rest is not None:
@@ -84,6 +91,46 @@ def run_trials(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]]
     finally:
         # Reached early by an interrupt or a full disk: no child outlives the run.
         _stop(list(running))
+
+
+def _queue(cfg: Config, pending: Sequence[tuple[str, Trial]]) -> tuple[list[Chunk], int]:
+    """What processes run, in order, and how many of them at most at once.
+
+    Where a measurement may stand beside others, every measured trial is a process of its own, in the order of the plan. Whatever must be alone
+    shares one process, since nothing of it could run at once; and beside a measurement nothing is computed.
+    """
+    engines = {part: get_engine(cfg, part) for part in dict.fromkeys(part for part, _ in pending)}
+    if not any(engine.exclusive for engine in engines.values()):
+        workers = 1 if cfg.place.exclusive else cfg.place.workers or os.cpu_count() or 1
+        return _chunks(cfg, pending, workers), workers
+    measured = {(part, trial.variant.name): trial.variant for part, trial in pending if engines[part].exclusive}
+    costs = {(part, name): engines[part].cost(variant) for (part, name), variant in measured.items()}
+    if all(cost.alone for cost in costs.values()):
+        costs = {}
+    chunks, rest = [], []
+    for part, trial in pending:
+        cost = costs.get((part, trial.variant.name))
+        if cost is None:
+            rest.append((part, trial))
+        else:
+            chunks.append(Chunk(part, (trial,), Need(cost.gpus, cost.cores, cost.alone, trial.replicate)))
+    last = 1 + max(trial.replicate for _, trial in pending)
+    chunks += [replace(chunk, need=Need(alone=True, block=last)) for chunk in _chunks(cfg, rest, 1)]
+    return chunks, cfg.place.workers or len(pending)
+
+
+def _free_to_start(run: RunFolder, cfg: Config, waiting: Sequence[Chunk], running: Sequence[Chunk]) -> list[Chunk]:
+    """Those that wait for nothing but room: with a quality gate a launch of the baseline comes first, and the others once it was asked."""
+    first = _baseline_to_ask(run, cfg, [trial for chunk in (*running, *waiting) if chunk.part == "main" for trial in chunk.trials])
+    return list(waiting) if first is None else [chunk for chunk in waiting if first in chunk.trials]
+
+
+def _baseline_to_ask(run: RunFolder, cfg: Config, trials: Sequence[Trial]) -> Trial | None:
+    """The launch of the baseline that must come before all others, because variants are judged along what it puts out; None where none must."""
+    if cfg.quality.kind == "none" or not get_engine(cfg).exclusive:
+        return None
+    first = next((trial for trial in trials if trial.variant.name == "baseline"), None)
+    return first if first is not None and _reference(run) is None else None
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
@@ -126,27 +173,31 @@ def after_death(run: RunFolder, chunk: Chunk, exit_code: int | None) -> Chunk | 
     dead = next((trial for trial in left if (run.trial_folder(trial.digest) / "log.txt").exists()), left[0])
     run.begin_trial(dead.digest)
     run.finish_trial(dead, {"status": "failed", "reason": reason, "evaluated": 0, "points": 0}, None, error=reason + "\n")
-    return Chunk(chunk.part, tuple(trial for trial in left if trial is not dead)) if len(left) > 1 else None
+    return replace(chunk, trials=tuple(trial for trial in left if trial is not dead)) if len(left) > 1 else None
 
 
-def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path) -> None:
+def _work(run: RunFolder, cfg: Config, chunk: Chunk, cache: Path, share: Share, neighbours: int) -> None:
     """Body of a worker process."""
+    share.bind()  # first: threads and processes take it from the one that starts them
     threading.Thread(target=_die_with_parent, daemon=True).start()
     engine = get_engine(cfg, chunk.part)
     remaining = list(chunk.trials)
     try:
         while remaining:
-            earlier = earlier_points(run) if engine.exclusive else pd.DataFrame()
-            trial = engine.next_trial(remaining, earlier, spent_s(run) if engine.exclusive else 0.0)
+            # Packed trials are chosen already, and others write theirs meanwhile.
+            chooses = engine.exclusive and not share.cores
+            earlier = earlier_points(run) if chooses else pd.DataFrame()
+            trial = engine.next_trial(remaining, earlier, spent_s(run) if chooses else 0.0)
             if isinstance(trial, str):
                 for left in remaining:
                     run.begin_trial(left.digest)
                     run.finish_trial(left, {"status": "not needed", "reason": trial, "evaluated": 0, "points": 0}, None)
                 return
+            trial = (_baseline_to_ask(run, cfg, remaining) if engine.exclusive else None) or trial
             remaining.remove(trial)
             folder = run.begin_trial(trial.digest)
             log_to(folder / "log.txt")
-            run_trial(run, engine, trial, trial_context(run, folder, earlier, cache, trial))
+            run_trial(run, engine, trial, trial_context(run, folder, earlier, cache, trial), share.placement(neighbours))
     except RunError as error:  # the disk is full or a folder is not ours: the parent meets the same and tells it
         raise SystemExit(error.exit_code) from error
 
@@ -159,11 +210,19 @@ def earlier_points(run: RunFolder) -> pd.DataFrame:
 
 def trial_context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, trial: Trial) -> TrialContext:
     """What the run knows before a trial."""
-    records = ((digest, run.trial_record(digest) or {}) for digest in run.trial_digests())
-    asked = [(record.get("variant"), file) for digest, record in records if (file := run.trial_folder(digest) / KEPT / OUTPUT).exists()]
-    baseline = [file for variant, file in asked if variant == "baseline"]
-    reference = next((file for file in baseline if Quality.from_dict(read_json(file)).is_reference), None)
-    return TrialContext(folder, earlier, run.created_s, cache, reference, sum(variant == trial.variant.name for variant, _ in asked))
+    asked = [name for name, _ in _outputs(run)]
+    return TrialContext(folder, earlier, run.created_s, cache, _reference(run), asked.count(trial.variant.name))
+
+
+def _outputs(run: RunFolder) -> list[tuple[str, Path]]:
+    """Variant and file of every launch that was asked for its output, those under way included."""
+    files = [(entry["variant"], run.trial_folder(entry["digest"]) / KEPT / OUTPUT) for entry in run.plan["main"]["trials"]]
+    return [(variant, file) for variant, file in files if file.exists()]
+
+
+def _reference(run: RunFolder) -> Path | None:
+    """The baseline's output that variants are judged along; None while there is none."""
+    return next((file for variant, file in _outputs(run) if variant == "baseline" and Quality.from_dict(read_json(file)).is_reference), None)
 
 
 def spent_s(run: RunFolder) -> float:
@@ -172,7 +231,7 @@ def spent_s(run: RunFolder) -> float:
 
 
 def run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContext, placement: Mapping[str, Any] | None = None) -> None:
-    """Measure one trial in this process and leave its record; ``placement`` is where a cluster put it."""
+    """Measure one trial in this process and leave its record; ``placement`` is where it was put, where it had to be put anywhere."""
     folder = run.trial_folder(trial.digest)
     started = time.monotonic()
 
@@ -184,7 +243,7 @@ def run_trial(run: RunFolder, engine: Engine, trial: Trial, context: TrialContex
     try:
         write_json(folder / "resolved.json", list(engine.resolved(trial.variant)))
         result = engine.measure(trial, context)
-        given = result.points.assign(node=placement["node"]) if placement and not result.points.empty else result.points
+        given = result.points.assign(node=placement["node"]) if placement and "node" in placement and not result.points.empty else result.points
         points = None if given.empty else label_points(given, trial)
     except Exception as error:  # whatever an engine throws belongs in the trial's record, and the next trial goes on
         reason = error.message if isinstance(error, FrontierError) else f"{type(error).__name__}: {error}"

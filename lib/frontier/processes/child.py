@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+import psutil
+
 from frontier.errors import MachineError, RunError
 from frontier.processes.trees import MARK, descendants, kill_marked, threads
 
@@ -52,6 +54,17 @@ class Child:
         """Ids of the whole tree, the command first, the guard not among them; empty once it ended."""
         found = {process.pid for process in descendants(self.guard.pid)} if self.alive else set()
         return sorted(found, key=lambda pid: (pid != self.pid, pid))
+
+    def listens(self, port: int) -> bool:
+        """Whether a process of the tree holds a TCP port; another that took it would answer there just as well."""
+        for pid in self.pids():
+            try:
+                held = psutil.Process(pid).net_connections("tcp")
+            except psutil.Error:
+                continue  # it ended meanwhile
+            if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in held):
+                return True
+        return False
 
     def pin(self, cores: Sequence[int]) -> int:
         """Bind every thread of the tree to the given cores; threads bound more narrowly by themselves stay as they are.

@@ -1,8 +1,8 @@
 """From levers to running servers: what to start, what cannot work, where it runs, and what it counts."""
 
 from frontier.serving.attached import Reported, ask, attached, contradictions, key_of
-from frontier.serving.cores import Cores, allocate, usable
-from frontier.serving.devices import check_devices, held_devices, nvml_indices
+from frontier.serving.cores import Cores, allocate, physical, usable
+from frontier.serving.devices import DEVICES, check_devices, held_devices, nvml_indices, usable_devices
 from frontier.serving.nodes import node_names
 from frontier.serving.refusals import CheckpointFacts, checkpoint_facts, refusals
 from frontier.serving.running import Running, launch
@@ -11,6 +11,7 @@ from frontier.serving.spec import DeploymentSpec, ServerSpec, command_line
 from frontier.serving.vllm import VllmKnobs, VllmLevers, deployment, devices
 
 __all__ = [
+    "DEVICES",
     "CheckpointFacts",
     "Cores",
     "DeploymentSpec",
@@ -36,6 +37,8 @@ __all__ = [
     "launch",
     "node_names",
     "nvml_indices",
+    "physical",
     "refusals",
     "usable",
+    "usable_devices",
 ]

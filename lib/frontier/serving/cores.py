@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from frontier.errors import MachineError
 
@@ -38,6 +39,18 @@ def usable() -> tuple[int, ...]:
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
+
+
+def physical(available: Sequence[int], folder: Path = Path("/sys/devices/system/cpu")) -> tuple[tuple[int, ...], ...]:
+    """The cores by the piece of hardware that they share (threads of one core), ascending; each by itself where the system does not say."""
+    groups: dict[str, list[int]] = {}
+    for core in sorted(available):
+        try:
+            key = (folder / f"cpu{core}" / "topology" / "thread_siblings_list").read_text().strip()
+        except OSError:
+            key = str(core)
+        groups.setdefault(key, []).append(core)
+    return tuple(map(tuple, groups.values()))
 
 
 def allocate(needed: int, available: Sequence[int]) -> Cores:

@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import takewhile
 
 from frontier.errors import MachineError
 
 DEVICES = "CUDA_VISIBLE_DEVICES"
+IDS = ("GPU-", "MIG-")  # how names begin that are no index
 
 
 def given_devices(environ: Mapping[str, str] | None = None) -> list[str] | None:
     """Names of the GPUs this process was given: indices, or ids such as ``GPU-...`` and ``MIG-...``; None where nothing restricts it."""
     text = (os.environ if environ is None else environ).get(DEVICES)
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def usable_devices(there: int | None, environ: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+    """Names of the GPUs that servers can be given, each once; None where neither a driver nor the environment tells.
+
+    Parameters
+    ----------
+    there : int, optional
+        What the driver sees; None where there is none to ask.
+
+    Notes
+    -----
+    Like CUDA (programming guide, environment variables), only what stands before the first name of no GPU counts.
+
+    Examples
+    --------
+    >>> usable_devices(4, {}), usable_devices(4, {"CUDA_VISIBLE_DEVICES": "2,3,7,1"}), usable_devices(None, {})
+    (('0', '1', '2', '3'), ('2', '3'), None)
+    """
+    given = given_devices(environ)
+    if given is None:
+        return None if there is None else tuple(map(str, range(there)))
+    known = takewhile(lambda name: name.startswith(IDS) or (name.isdigit() and (there is None or int(name) < there)), given)
+    return tuple(dict.fromkeys(known))
 
 
 def held_devices(wanted: str, environ: Mapping[str, str] | None = None) -> str:

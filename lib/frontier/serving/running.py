@@ -293,6 +293,9 @@ def _wait_until_ready(
             say(f"waiting for {', '.join(waiting)}: {now_s - began_s:.0f} s" + (f"; {waiting[0]}: {last}" if last else ""))
         if waiting:
             time.sleep(POLL_S)
+    for name, child in children.items():
+        if urls[name].startswith(f"http://{HERE}:") and not child.listens(int(urls[name].rsplit(":", 1)[1])):
+            raise _PortTakenError(f"{name} does not hold the port that answers for it: {urls[name]}", origin=str(child.log))
     for name in spec.fronts:
         _first_answer(spec, name, children, urls[name], until_s)
     for server in spec.processes:
