@@ -186,17 +186,33 @@ def _cost(cfg: Config, main: Part) -> tuple[float, str]:
     each = {variant.name: engine.cost(variant) for variant in main.variants if not variant.infeasible}
     costs = [each[trial.variant.name] for trial in main.trials]
     minutes = sum(cost.seconds for cost in costs) / 60
-    gpu_hours = sum(cost.seconds * cost.gpus for cost in costs) / 3600
-    if cfg.place.kind == "slurm":
-        assumed = costs[0].assumed if costs else "nothing"
-        return gpu_hours, f"{len(costs)} launches as jobs, about {minutes:.0f} minutes if one came after another (assumed: {assumed})"
     assumed = costs[0].assumed if costs else "nothing"
+    if cfg.place.kind == "slurm":
+        return _cost_of_jobs(cfg, [(trial, each[trial.variant.name]) for trial in main.trials], f"(assumed: {assumed})")
+    gpu_hours = sum(map(_gpu_hours, costs))
     gpus = min((cost.gpus for cost in costs if not cost.alone), default=None)
     if gpus is None:
         return gpu_hours, f"{len(costs)} launches one after another, about {minutes:.0f} minutes (assumed: {assumed})"
     most = min(cfg.place.workers or len(costs), max(1, cfg.hardware.gpus_per_node // gpus) if gpus else len(costs))
     room = f"at most {most} at once on {cfg.hardware.gpus_per_node} GPUs" if gpus else f"at most {most} at once, where there are cores for as many"
     return gpu_hours, f"{len(costs)} launches, {room}; about {minutes:.0f} minutes one after another (assumed: {assumed})"
+
+
+def _cost_of_jobs(cfg: Config, launches: Sequence[tuple[Trial, Cost]], assumed: str) -> tuple[float, str]:
+    """The same where jobs hold them: a job keeps the GPUs of its largest launch, or its whole nodes, until its last one has ended."""
+    jobs: dict[object, list[Cost]] = {}
+    for trial, cost in launches:
+        jobs.setdefault({"trial": trial.digest, "build": trial.variant.name, "block": trial.replicate}[cfg.place.per], []).append(cost)
+    seconds = [sum(cost.seconds for cost in job) for job in jobs.values()]
+    gpus = [max(cost.gpus for cost in job) for job in jobs.values()]
+    if cfg.place.exclusive:
+        nodes = [cfg.place.nodes or max(cost.nodes for cost in job) for job in jobs.values()]
+        gpus = [max(held, count * cfg.hardware.gpus_per_node) if held else 0 for held, count in zip(gpus, nodes, strict=True)]
+    longest = max(seconds, default=0.0) / 60
+    note = f"{len(launches)} launches in {len(jobs)} jobs, about {sum(seconds) / 60:.0f} minutes if one came after another {assumed}"
+    if longest > cfg.place.time_min:
+        note += f"; a job takes about {longest:.0f} minutes, longer than its limit (place.time_min={cfg.place.time_min}): it would be queued again"
+    return sum(took * held for took, held in zip(seconds, gpus, strict=True)) / 3600, note
 
 
 def check_budget(cfg: Config, plan: Plan, *, confirmed: bool) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from frontier.config import compose
-from frontier.plan import make_plan
+from frontier.engines import get_engine
+from frontier.plan import Plan, make_plan
 from frontier.schema import Config
 
 
@@ -81,6 +82,25 @@ def test_the_estimate_counts_points_and_no_gpu_hours(small: Callable[..., Config
     assert "holds no GPU" in plan.gpu_hours_note
     document = json.loads(json.dumps(plan.to_dict()))
     assert document["main"]["points_estimate"] == 48
+
+
+def test_jobs_hold_the_gpus_of_their_largest_launch_until_the_last_one_ends() -> None:
+    def plan(*words: str) -> Plan:
+        return make_plan(compose("llama_3_3_70b_b200_staged", ["sweep.replicates=2", "place=slurm", "place.time_min=100", *words]))
+
+    alone = plan()
+    assert alone.gpu_hours == pytest.approx(alone.table()["gpu_hours"].sum())
+    engine, cfg = get_engine(compose("llama_3_3_70b_b200_staged")), compose("llama_3_3_70b_b200_staged")
+    costs = [engine.cost(variant) for variant in alone.main.variants]
+    assert len({cost.gpus for cost in costs}) > 1, "else nothing is held in vain"
+    block = plan("place.per=block")
+    assert block.gpu_hours == pytest.approx(2 * max(cost.gpus for cost in costs) * sum(cost.seconds for cost in costs) / 3600)
+    nodes = plan("place.per=block", "place.exclusive=true")
+    assert nodes.gpu_hours == pytest.approx(2 * cfg.hardware.gpus_per_node * sum(cost.seconds for cost in costs) / 3600)
+    assert "in 12 jobs" in alone.gpu_hours_note
+    assert "would be queued again" not in alone.gpu_hours_note
+    assert "in 2 jobs" in block.gpu_hours_note
+    assert "longer than its limit (place.time_min=100)" in block.gpu_hours_note
 
 
 def test_planning_creates_nothing(small: Callable[..., Config], tmp_path: Path) -> None:
