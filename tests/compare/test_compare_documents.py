@@ -121,6 +121,40 @@ def test_the_kit_alone_is_no_cause_of_what_was_measured(tmp_path: Path) -> None:
     assert by_name(pair["environment"], "fact")["kit commit"]["likely_cause"] is False
 
 
+def test_the_source_of_the_kit_is_a_cause_where_nothing_else_is(tmp_path: Path) -> None:
+    kit = {**MACHINE, "kit": {**MACHINE["kit"], "source_sha256": "6" * 64}}
+    pair = pair_of(tmp_path / "alone", points(), points(factor=1.3), environment=kit)
+    assert by_name(pair["environment"], "fact")["kit source"]["likely_cause"]
+    assert (pair["cause"]["cause"], pair["cause"]["candidates"]) == ("kit", ["kit"])
+    pair = pair_of(tmp_path / "both", points(), points(factor=1.3, engine_version="2.0"), environment=kit)
+    assert (pair["cause"]["cause"], pair["cause"]["candidates"]) == ("software", ["software"])
+
+
+def on_nodes(run: Path, *nodes: str, **gpu: Any) -> Path:
+    """The same run as a cluster leaves it: every trial with its placement."""
+    for number, node in enumerate(nodes):
+        placement = {"node": node, "nodes": [node], "job": f"7_{number}", "kernel": "6.1.0", "cores": 8}
+        placement["gpus"] = [{"name": "NVIDIA H100", "driver": "570.1", "sm_clock_mhz": 345, "max_sm_clock_mhz": 1980, "power_limit_w": 700.0, **gpu}]
+        file = run / "trials" / f"{number}" / "trial.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"status": "done", "placement": placement}), encoding="utf-8")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpu", "fact"), [(("n3", "n4"), {}, "node"), (("n1", "n2"), {"driver": "580.2"}, "driver"), (("n1", "n2"), {}, ""),
+                               (("n1", "n2"), {"power_limit_w": 500.0}, "GPU clocks and power limits")]
+)  # fmt: skip
+def test_a_cluster_is_compared_by_the_nodes_that_measured(tmp_path: Path, nodes: tuple[str, ...], gpu: dict[str, Any], fact: str) -> None:
+    """That the second run was submitted from another login node means nothing."""
+    original = on_nodes(make_run(tmp_path, points(), stamp=1), "n1", "n2")
+    document = compare_paths([original, on_nodes(make_run(tmp_path, points(1.3), OTHER_MACHINE, stamp=2), *nodes, **gpu)])
+    pair = document["pairs"][0]
+    assert [one["fact"] for one in pair["environment"] if one["likely_cause"]] == [fact] * bool(fact)
+    assert pair["cause"]["cause"] == ("platform" if fact else "unexplained")
+    assert document["runs"][1]["machine"] == ", ".join(nodes)
+
+
 def test_another_image_is_software(tmp_path: Path) -> None:
     inside = [{"runtime": "podman", "image": "i", "image_id": f"sha256:{digit * 64}"} for digit in "12"]
     both = zip((1.0, 1.3), inside, strict=True)

@@ -29,7 +29,7 @@ def folder(
         return {"ratio": value, "ci95": [value / width, value * width]}
 
     document = {
-        "schema": "frontier.attribution/1", "evidence": evidence, "total": ratio(total),
+        "schema": "frontier.attribution/1", "evidence": evidence, "metric": "total", "total": ratio(total),
         "shares": [{"lever": "precision", "title": "Precision", **ratio(precision)}], "interval": {"level": 0.95},
     }  # fmt: skip
     rows = [

@@ -165,7 +165,7 @@ def test_it_runs_where_the_original_ran_unless_told_otherwise(original: RunFolde
     assert in_process[-1][1][:2] == ["runtime=docker", "runtime.image='sha256:" + "9" * 64 + "'"]
     done = rerun(original.run_id, artifacts=artifacts_of(original), runtime="host", progress=False)
     assert (done.document["verdict"], done.document["level"]) == ("reproduced", "other image")
-    assert {"container image", "runtime"} <= {row["fact"] for row in done.document["environment"]}
+    assert {"image ID", "container runtime"} <= {row["fact"] for row in done.document["environment"]}
 
 
 def test_wrong_words_are_refused_before_anything_is_done(original: RunFolder) -> None:

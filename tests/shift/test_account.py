@@ -122,6 +122,22 @@ def test_another_site_is_platform_and_another_engine_is_software() -> None:
     assert factors(document) == {"software": pytest.approx(0.8)}
 
 
+def test_other_nodes_of_a_cluster_are_platform() -> None:
+    """The column that trials under ``place=slurm`` carry; several nodes on both sides, one of them common, are not another platform."""
+    assert factors(account(series(node="a"), series(0.8, node="b"))) == {"platform": pytest.approx(0.8)}
+    before, after, mixed = (series(gain, launches=2).assign(node=np.repeat(list(nodes), 8)) for gain, nodes in ((1, "ab"), (0.8, "cd"), (0.8, "bc")))
+    assert factors(account(before, after)) == {"platform": pytest.approx(0.8)}
+    assert factors(account(before, mixed)) == {"unexplained": pytest.approx(0.8)}
+    assert account(before, after)["notes"] == []
+
+
+def test_nodes_that_changed_with_the_software_are_said() -> None:
+    document = account(series(node="a"), series(1.3, image="v2", node="b"))
+    assert factors(document) == {"software": pytest.approx(1.3)}
+    assert document["notes"] == ["No node measured both (before ran on a, after on b): what tells the nodes apart is part of software."]
+    assert account(series(node="a"), series(1.3, image="v2", node="a"))["notes"] == []
+
+
 def test_images_of_one_release_are_one_software_across_hardware() -> None:
     before = series(hardware="mi325x", image="lmsysorg/sglang:v0.5.9-rocm700-mi30x")
     document = account(before, series(2.0, hardware="mi355x", image="lmsysorg/sglang:v0.5.9-rocm700-mi35x"))

@@ -15,7 +15,7 @@ from frontier.attribute.gated import BELOW, gated_cells, gated_notes
 from frontier.attribute.levers import LeverSpec, cell_levers, cell_name, cell_numbers, physical_conflict
 from frontier.attribution import interactions, ladder, leave_one_out, main_effects, number, shapley
 from frontier.errors import PointsError, UsageError
-from frontier.evidence.nodes import without_node_effects
+from frontier.evidence.nodes import NodeEffects, node_effects
 from frontier.evidence.noise import Drawn, draw_errors
 from frontier.evidence.residuals import ResidualModel
 from frontier.pareto import grid_over, mean_over, overlap
@@ -95,8 +95,8 @@ def attribute(
     frame, positions = usable_rows(points, metric, origin=origin)
     number_of = cell_numbers(frame, specs)
     own, at, cell_of = frame[number_of >= 0], positions[number_of >= 0], number_of[number_of >= 0]
-    rows, on_nodes = without_node_effects(own, cell_of, metric)
-    cells = {int(cell): Snapshot.of(rows[cell_of == cell], metric, at[cell_of == cell]) for cell in np.unique(cell_of)}
+    nodes = node_effects(own, cell_of, metric)
+    cells = {int(cell): Snapshot.of(nodes.frame[cell_of == cell], metric, at[cell_of == cell]) for cell in np.unique(cell_of)}
     gated = gated_cells(points, specs, metric)
     half = half_of(specs, {*cells, *gated}, missing, _explained(specs, frame, infeasible or {}))
     if half is not None:
@@ -107,7 +107,7 @@ def attribute(
     split = ladder if path else shapley if half is None else main_effects
     last = game.size - 1
     estimate, drawn = _estimate(
-        game, points, resamples, confidence, seed, grid_points, residuals, range(game.size) if half is None else sorted({*cells, last})
+        game, points, resamples, confidence, seed, grid_points, residuals, nodes, range(game.size) if half is None else sorted({*cells, last})
     )
     # In a full design a cell without points counts as its feasible part; in a half fraction nothing stands in for it but for the headline.
     parts = estimate if half is None else estimate.only(cells)
@@ -118,8 +118,8 @@ def attribute(
         moved["ratio"]["ci95"] = total["ci95"]
     notes = _notes(points, metric, number_of, estimate, game, status, path, half is not None) + gated_notes(status)
     lost = "" if half is None else not_identifiable(specs, cells)
-    if on_nodes:
-        notes.append(on_nodes)
+    if nodes.note:
+        notes.append(nodes.note)
     if half is not None:
         notes += fraction_notes(parts, specs, lost)
     return {
@@ -234,6 +234,7 @@ def _estimate(
     seed: int,
     grid_points: int,
     residuals: ResidualModel | None,
+    nodes: NodeEffects,
     known: Sequence[int],
 ) -> tuple[Estimate, Drawn]:
     """The game on the coalitions in ``known``, NaN elsewhere."""
@@ -245,7 +246,7 @@ def _estimate(
     curves = logs - logs[:, :1]
     values = np.asarray(mean_over(grid, curves.T)) if len(grid) else np.full(game.size, np.nan)
     count = max(200, min(resamples, MAX_DRAWS // game.size))
-    drawn = draw_errors(game.cells, points, count, seed, residuals)
+    drawn = nodes.spread_of(draw_errors(game.cells, points, count, seed, residuals), seed)
     sampled: FloatArray | None = None
     if drawn.draws is not None and len(grid):
         cache: Cache = {}

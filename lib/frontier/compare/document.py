@@ -114,9 +114,10 @@ def _run(letter: str, run: Source) -> dict[str, Any]:
 def _pair(original: Source, new: Source, margin: float | None, verdicts: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """One run against the reference."""
     found = differences(original, new)
-    groups = candidates(found)
+    measured = "measured" in (original.evidence, new.evidence)
+    groups = candidates(found, measured=measured)
     visible = visible_settings(found)
-    hidden = candidates(found, visible=visible)
+    hidden = candidates(found, visible=visible, measured=measured)
     least = margin if margin is not None else MARGIN_OTHER_SYSTEM if "machine" in groups else MARGIN_SAME_SYSTEM
     speed, shared = probes(original, new), shared_points(original, new)
     exact = _noiseless(original, new) or shared == len(new.points) == len(original.points)

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from frontier.compare.places import cores_of, drivers_of, gpus_of, limits_of, nodes_of, places_of, stated
 from frontier.compare.sources import Source
 from frontier.report.document import part
-from frontier.report.wording import listed
 from frontier.shift.classes import PLATFORM_COLUMNS
 
 # Groups of facts whose difference can be a cause, and what each is called in a sentence.
 GROUPS = {"software": "the engine's version or image", "machine": "the machine", "configuration": "settings", "kit": "the kit"}
 UNSTATED = "not stated"
 _NAMED = 6  # packages named one by one
+_COMPUTING = ("numpy", "scipy", "pandas", "moocore", "aiconfigurator-core")  # whose version decides what a computation gives
+_MODEL = "the model that computes the points"
+_COMPUTED = {"predicted": "a prediction", "simulated": "a simulation", "published": "what others published"}
 
 # Settings that say how a thing is run, shown or called, and not what is measured.
 _NO_SETTING = ("name", "title", "gpu_hours", "claim", "paths", "place", "report", "runtime", "hydra")
@@ -54,15 +57,20 @@ def differences(original: Source, new: Source) -> list[Difference]:
     return sorted(found, key=lambda one: not one.likely_cause)  # stable: the order of each list stays
 
 
-def candidates(found: Sequence[Difference], *, visible: Sequence[str] = ()) -> list[str]:
+def candidates(found: Sequence[Difference], *, visible: Sequence[str] = (), measured: bool = False) -> list[str]:
     """The groups of which something differs that can be a cause, in the order of ``GROUPS``.
+
+    Of what was measured the kit is one only where nothing else differs: it sends the load and counts.
 
     Parameters
     ----------
     visible : sequence of str
         Settings whose difference shows in the columns of the points, to be left out: configurations that differ there are told apart by them.
+    measured : bool
     """
     groups = {one.group for one in found if one.likely_cause and one.fact not in visible}
+    if measured and any(one.likely_cause and one.group != "kit" for one in found):
+        groups.discard("kit")
     return [group for group in GROUPS if group in groups]
 
 
@@ -77,11 +85,13 @@ def unstated(original: Source, new: Source) -> list[str]:
 
 
 def machine_of(source: Source) -> str:
-    """The machine's fingerprint, or where there is none what is known of it in words; empty where nothing is."""
+    """The cluster's nodes, the machine's fingerprint, or where there is none what is known of it in words; empty where nothing is."""
     environment = source.environment or {}
+    if source.placements:
+        return ", ".join(nodes_of(source.placements))
     if environment.get("machine"):
         return str(environment["machine"])
-    cpu, gpus = _dig(environment, "cpu.model"), _gpus(environment)
+    cpu, gpus = _dig(environment, "cpu.model"), gpus_of(environment)
     return f"{cpu}, {_dig(environment, 'cpu.cores')} cores, {'no GPU' if gpus in ('', 'none') else gpus}" if cpu else ""
 
 
@@ -95,56 +105,70 @@ def _points(original: Source, new: Source, kind: str) -> list[Difference]:
         sides = [_values(side, column) for side in (original, new)]
         out += _differ(column.replace("_", " "), ", ".join(sides[0]), ", ".join(sides[1]), group, True, why)
     for column in PLATFORM_COLUMNS:
-        if column in original.points and column in new.points:
-            sides = [_values(side, column) for side in (original, new)]
-            likely = kind not in ("predicted", "simulated") and bool(sides[0] and sides[1]) and not set(sides[0]) & set(sides[1])
-            out += _differ(column, ", ".join(sides[0]), ", ".join(sides[1]), "machine", likely, "ran elsewhere")
+        sides = [_values(side, column) for side in (original, new)]
+        apart = not set(sides[0]) & set(sides[1])
+        why = "ran elsewhere" if apart else "ran elsewhere in part: what tells such places apart is in the noise between launches"
+        out += _differ(column, ", ".join(sides[0]), ", ".join(sides[1]), "machine", apart and kind not in ("predicted", "simulated"), why)
     return out
 
 
 def _environment(original: Source, new: Source, kind: str) -> list[Difference]:
-    """What ``environment.json`` says; nothing where neither run has one."""
+    """What ``environment.json`` and the placements of trials say; nothing where neither run has one."""
     sides = [side.environment or {} for side in (original, new)]
     if not any(sides):
         return []
-    computed = kind in ("predicted", "simulated")
-    no_machine = f"a {'prediction' if kind == 'predicted' else 'simulation'} does not depend on it"
+    computed = kind in _COMPUTED
     out = []
     wheels = sorted({name for side in sides for name in _names(side, "wheels")})
     for name in wheels:
         texts = [" ".join(filter(None, (_dig(s, f"wheels.{name}.version"), _dig(s, f"wheels.{name}.sha256")[:12]))) for s in sides]
         out += _differ(name, texts[0], texts[1], "software", computed, "the operator database that predictions are made from" if computed else "")
-    for fact, key, width in (("image ID", "container.image_id", 19), ("container runtime", "container.runtime", 40)):
-        likely = fact == "image ID" and not computed
-        texts = [_dig(side, key)[:width] for side in sides]
-        out += _differ(fact, texts[0], texts[1], "software", likely, "other software around the engine" if likely else "")
-    why = no_machine if computed else "another machine, or another state of it"
+    images, runtimes = ([_container(side, key) for side in (original, new)] for key in ("image_id", "runtime"))
+    out += _differ("image ID", images[0], images[1], "software", not computed, "" if computed else "other software around the engine")
+    out += _differ("container runtime", runtimes[0], runtimes[1], "software", False)
+    places = [places_of(side.environment, side.placements) for side in (original, new)]
+    why = f"{_COMPUTED[kind]} does not depend on it" if computed else "another machine, or another state of it"
     machine = (
-        ("machine", lambda s: _dig(s, "machine")), ("processor", lambda s: _dig(s, "cpu.model")), ("cores", lambda s: _dig(s, "cpu.cores")),
-        ("memory, GiB", _memory), ("GPUs", _gpus), ("driver", _drivers),
+        ("machine", lambda p: _dig(p, "machine")), ("processor", lambda p: _dig(p, "cpu.model")), ("cores", cores_of), ("memory, GiB", _memory),
+        ("GPUs", gpus_of), ("driver", drivers_of), ("GPU clocks and power limits", limits_of), ("kernel", lambda p: _dig(p, "kernel")),
     )  # fmt: skip
     for fact, of in machine:
-        out += _differ(fact, of(sides[0]), of(sides[1]), "machine", not computed, why)
+        out += _differ(fact, stated(places[0], of), stated(places[1], of), "machine", not computed, why)
     client = "it sends the load and counts: it can move a number, but less often than what is under load"
+    code = "the code that measures, predicts and attributes is another"
     for fact, of in (("kit version", _kit("version")), ("kit commit", _commit), ("kit source", lambda s: _dig(s, "kit.source_sha256")[:12])):
-        out += _differ(fact, of(sides[0]), of(sides[1]), "kit", computed, "the model that computes the points" if computed else client)
+        source = fact == "kit source"
+        out += _differ(fact, of(sides[0]), of(sides[1]), "kit", computed or source, code if source else _MODEL if computed else client)
     own = (("Python", "python.version"), ("C library", "platform.libc"), ("system", "platform.system"), ("architecture", "platform.machine"))
     for fact, key in own:
         out += _differ(fact, _dig(sides[0], key), _dig(sides[1], key), "environment", False, "of the kit's own environment")
-    return [*out, *_packages(*sides)]
+    return [*out, *_packages(sides[0], sides[1], computed)]
 
 
-def _packages(original: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
-    """Packages of another version, in one line."""
+def _container(side: Source, key: str) -> str:
+    """What the trials, else the run, say of their container; ``none`` where they say that there is none."""
+    inside = [one for one in side.placements if one.get("container")] or [side.environment or {}]
+    return stated(inside, lambda place: _dig(place, f"container.{key}")[:19] or ("none" if "container" in place else ""))
+
+
+def _packages(original: Mapping[str, Any], new: Mapping[str, Any], computed: bool) -> list[Difference]:
+    """Packages of another version: those that compute by name where that matters, the others in one line."""
     tables = [part(side, "packages") for side in (original, new)]
     if not (tables[0] and tables[1]):
         return []
     changed = sorted(name for name in {*tables[0], *tables[1]} if tables[0].get(name) != tables[1].get(name))
-    if not changed:
-        return []
-    texts = [", ".join(f"{name} {table.get(name, 'none')}" for name in changed[:_NAMED]) for table in tables]
-    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-    return [Difference(f"{len(changed)} packages{more}", texts[0], texts[1], "environment", False, "of the kit's own environment, not the engine's")]
+    telling = [name for name in changed if computed and name in _COMPUTING]
+    rest = [name for name in changed if name not in telling]
+    out = [
+        Difference(name, str(tables[0].get(name, "none")), str(tables[1].get(name, "none")), "kit", True, "results are computed with it")
+        for name in telling
+    ]
+    if rest:
+        texts = [", ".join(f"{name} {table.get(name, 'none')}" for name in rest[:_NAMED]) for table in tables]
+        more = f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
+        why = "of the kit's own environment, not the engine's"
+        out.append(Difference(f"{len(rest)} packages{more}", texts[0], texts[1], "environment", False, why))
+    return out
 
 
 def _settings(original: Source, new: Source) -> list[Difference]:
@@ -198,7 +222,9 @@ def _differ(fact: str, old: str, now: str, group: str, likely: bool, why: str = 
 
 
 def _values(source: Source, column: str) -> list[str]:
-    return sorted(map(str, source.points[column].dropna().unique())) if column in source.points else []
+    """What the points state; of nodes also those that only their trials name, the further ones of a deployment over several."""
+    found = set(map(str, source.points[column].dropna().unique())) if column in source.points else set()
+    return sorted(found | set(nodes_of(source.placements) if column == "node" else ()))
 
 
 def _dig(document: Mapping[str, Any], path: str) -> str:
@@ -218,22 +244,6 @@ def _memory(document: Mapping[str, Any]) -> str:
 def _names(document: Mapping[str, Any], key: str) -> list[str]:
     found = document.get(key)
     return list(map(str, found)) if isinstance(found, Mapping) else []
-
-
-def _gpu_list(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = document.get("gpus")
-    return [gpu for gpu in found if isinstance(gpu, Mapping)] if isinstance(found, list) else []
-
-
-def _gpus(document: Mapping[str, Any]) -> str:
-    names = [str(gpu.get("name")) for gpu in _gpu_list(document)]
-    if document.get("gpus") == []:
-        return "none"
-    return listed([f"{names.count(name)} x {name}" for name in dict.fromkeys(names)])
-
-
-def _drivers(document: Mapping[str, Any]) -> str:
-    return ", ".join(sorted({str(gpu["driver"]) for gpu in _gpu_list(document) if gpu.get("driver")}))
 
 
 def _kit(key: str) -> Any:

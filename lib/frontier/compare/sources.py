@@ -45,6 +45,8 @@ class Source:
     created_utc : str
         ISO time; empty where nothing says it.
     notes : tuple of str
+    placements : tuple of mapping
+        Where a cluster ran its trials: node, nodes and GPUs of each, as ``trial.json`` has them; empty for a run of one machine.
     """
 
     run_id: str
@@ -56,6 +58,7 @@ class Source:
     environment: Mapping[str, Any] | None
     created_utc: str = ""
     notes: tuple[str, ...] = field(default=())
+    placements: tuple[Mapping[str, Any], ...] = field(default=())
 
     @property
     def evidence(self) -> str:
@@ -121,13 +124,19 @@ def _run(path: Path) -> Source:
     for file, step in (("points.parquet", "20_measure_frontier"), ("attribution.json", "30_attribute_shift")):
         if not (path / file).is_file():
             raise RunError(f"{folder.run_id} has no {file}, so there is nothing to compare", hint=f"`frontier run`, or notebook {step}")
-    document = check_document(_mapping(path / "attribution.json"), origin=str(path / "attribution.json"))
+    return source_of(folder, check_document(_mapping(path / "attribution.json"), origin=str(path / "attribution.json")))
+
+
+def source_of(folder: RunFolder, document: Mapping[str, Any]) -> Source:
+    """A run's folder whose attribution was read already."""
+    path = folder.path
     environment = _mapping(path / "environment.json") if (path / "environment.json").is_file() else None
     config = _config(path / "config.yaml") if (path / "config.yaml").is_file() else None
     kind = "bundle" if (path / "bundle.json").is_file() else "run"  # the mark of a run from elsewhere
-    return Source(
-        folder.run_id, kind, read_points(path / "points.parquet"), str(document["metric"]), document, config, environment, folder.created_utc
-    )
+    records = [_mapping(file).get("placement") for file in sorted(path.glob("trials/*/trial.json"))]
+    points = read_points(path / "points.parquet")
+    placements = tuple(found for found in records if isinstance(found, Mapping))
+    return Source(folder.run_id, kind, points, str(document["metric"]), document, config, environment, folder.created_utc, placements=placements)
 
 
 def _mapping(file: Path) -> Mapping[str, Any]:

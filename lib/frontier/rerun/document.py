@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from frontier.compare import source_of
 from frontier.errors import RunError
 from frontier.files import read_json
 from frontier.records import read_points
 from frontier.rerun.identity import document_differences, equal, page_differences, table_differences
-from frontier.rerun.surroundings import OTHER_IMAGE, SAME, level, surroundings
+from frontier.rerun.surroundings import OTHER_IMAGE, SAME, level, one_kind, surroundings
 from frontier.rerun.verdict import DIFFERS, INCONCLUSIVE, REPRODUCED, judge, overall
 from frontier.shift import MARGIN_OTHER_SYSTEM, MARGIN_SAME_SYSTEM
 from frontier.store import RunFolder
@@ -47,13 +48,13 @@ def rerun_document(
     """
     runs = (original, again)
     documents = [_attribution(run) for run in runs]
-    environments = [read_json(run.path / "environment.json") for run in runs]
-    tables = (read_points(original.path / TABLES[0]), read_points(again.path / TABLES[0]))
-    near = level(environments[0], environments[1])
-    margin = margin if margin is not None else MARGIN_SAME_SYSTEM if _one_machine(environments) else MARGIN_OTHER_SYSTEM
+    sources = [source_of(run, document) for run, document in zip(runs, documents, strict=True)]
+    environments = [side.environment or {} for side in sources]
+    near = level(sources[0], sources[1])
+    margin = margin if margin is not None else MARGIN_SAME_SYSTEM if one_kind(sources[0], sources[1]) else MARGIN_OTHER_SYSTEM
     # Whatever was computed from the same numbers must be the same to the last digit; only new measurements may scatter.
     computed = only != "all" or documents[0]["evidence"] != "measured"
-    quantities = _quantities(documents, margin, *_launches(tables))
+    quantities = _quantities(documents, margin, *_launches([side.points for side in sources]))
     identical = _identical(runs, documents, only) if computed and not changed else None
     rounding = ROUNDING if near == OTHER_IMAGE else 0.0
     if computed:
@@ -74,7 +75,7 @@ def rerun_document(
         "verdict": verdict,
         "quantities": quantities,
         "identical": identical,
-        "environment": surroundings(environments[0], environments[1], tables),
+        "environment": surroundings(sources[0], sources[1]),
         "notes": [*([ROUNDED] if rounded else []), *_notes(computed, changed, near, documents, runs, quantities)],
     }
 
@@ -99,13 +100,7 @@ def _identity(run: RunFolder, document: Mapping[str, Any], environment: Mapping[
     }
 
 
-def _one_machine(environments: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether both ran on machines of one kind: the margin for two results of one system holds for them."""
-    kinds = [(e["cpu"]["model"], e["cpu"]["cores"], [gpu["name"] for gpu in e["gpus"]]) for e in environments]
-    return bool(kinds[0] == kinds[1])
-
-
-def _launches(tables: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[int, int]:
+def _launches(tables: Sequence[pd.DataFrame]) -> tuple[int, int]:
     """Fewest launches behind a variant of the rerun, and the variants of both runs together."""
     counts = [table.groupby("variant", observed=True)["replicate"].nunique() for table in tables]
     return int(counts[1].min()) if len(counts[1]) else 0, sum(map(len, counts))

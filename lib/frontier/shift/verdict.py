@@ -81,6 +81,11 @@ def notes(sides: Sequence[Side], classes: Classes, factors: Sequence[Mapping[str
             f"{classes.same_measurements} rows of {sides[1].name} repeat the measured values of rows of {sides[0].name} under another identity: "
             "a change of labels, which moves nothing."
         )
+    nodes = [sorted(set(side.frame["node"].dropna().astype(str))) if "node" in side.frame else [] for side in sides]
+    named = [f["cause"] for f in factors if f["cause"] == "software" or f["cause"].startswith("lever:")]
+    if named and all(nodes) and not set(nodes[0]) & set(nodes[1]):
+        apart = f"{sides[0].name} ran on {', '.join(nodes[0][:4])}, {sides[1].name} on {', '.join(nodes[1][:4])}"
+        out.append(f"No node measured both ({apart}): what tells the nodes apart is part of {' and '.join(named)}.")
     kinds = [set(side.frame["evidence"].dropna()) for side in sides]
     if kinds[0] != kinds[1]:
         out.append("The two sides are different kinds of evidence; part of the ratio may be the difference between the kinds.")
