@@ -27,6 +27,7 @@ KIT = "/opt/frontier-kit"
 HOME = {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib"}
 DATE = "2026-01-02T03:04:05+00:00"
 LIMIT_S = 300
+IN_JOBS = ["runtime=podman", "place=slurm", "place.per=block", "place.cpus_per_task=1", "place.time_min=5", "place.notice_s=5"]
 SEARCH = r"""
 find / -xdev \( -name pip.conf -o -name .pypirc -o -name .netrc -o -name '*.whl' -o -path /root/.cache \) ! -path '*/python-wheels/*' 2>/dev/null
 ls -A /root /run/secrets
@@ -279,7 +280,70 @@ def test_a_run_in_the_image_is_rerun_there_and_on_the_host(kit_image: KitImage, 
     document = json.loads(here.stdout)
     assert (document["verdict"], document["level"], document["rerun"]["image_id"]) == ("reproduced", "other image", None)
     assert document["identical"]["points"]
-    assert "container image" in {row["fact"] for row in document["environment"]}
+    assert "image ID" in {row["fact"] for row in document["environment"]}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Any]:
+    """A Slurm on this machine; the commands of this process talk to it."""
+    sys.path.append(str(ROOT / "tests" / "slurm"))
+    try:
+        import one_box_slurm as box
+    finally:
+        sys.path.remove(str(ROOT / "tests" / "slurm"))
+    reason = box.install()
+    if reason:
+        pytest.skip(f"no Slurm on this machine: {reason}")
+    started = box.start(tmp_path / "cluster")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(started.conf))
+        try:
+            yield started
+        finally:
+            box.stop(started)
+
+
+def containers() -> list[str]:
+    """Ids of all containers, also of those that have ended."""
+    return subprocess.run(["podman", "ps", "--all", "--quiet"], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_jobs_of_a_cluster_run_in_the_image(kit_image: KitImage, cluster: Any, tmp_path: Path) -> None:
+    artifacts = tmp_path / "artifacts"
+    words = ["experiment=smoke", "lever=[precision]", "design.resamples=100", "sweep.replicates=2", *IN_JOBS]
+    folders = [f"paths.artifacts_dir={artifacts}", f"paths.cache_dir={tmp_path / 'cache'}"]
+    done = frontier(kit_image, "run", *words, *folders, "--quiet", "--json")
+    assert done.returncode == 0, done.stderr
+    run = Path(json.loads(done.stdout)["path"])
+    cluster.wait_for("all records", lambda: len(list(run.glob("trials/*/trial.json"))) == 4)
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in run.glob("trials/*/trial.json")]
+    assert [record["status"] for record in records] == ["done"] * 4, records
+    said = {"runtime": "podman", "image": "localhost/frontier-kit", "image_id": kit_image.image_id}
+    assert [record["placement"]["container"] for record in records] == [said] * 4
+    assert {record["placement"]["node"] for record in records} <= {"127.0.0.2", "127.0.0.3"}
+    cluster.wait_for("the end of the containers", lambda: containers() == [], limit_s=30)
+    collected = frontier(kit_image, "run", *words, *folders, "--quiet", "--json")
+    assert (json.loads(collected.stdout)["status"], json.loads(collected.stdout)["path"]) == ("complete", str(run)), collected.stderr
+
+
+@pytest.mark.parametrize("how", ["frontier cancel", "SIGKILL"])
+def test_no_container_outlives_its_job(kit_image: KitImage, cluster: Any, tmp_path: Path, how: str) -> None:
+    words = ["experiment=smoke", "lever=[precision]", "design.resamples=100", "sweep.replicates=1", "engine.delay_s=300", *IN_JOBS]
+    folders = [f"paths.artifacts_dir={tmp_path / 'artifacts'}", f"paths.cache_dir={tmp_path / 'cache'}"]
+    done = frontier(kit_image, "run", *words, *folders, "--quiet", "--json")
+    assert done.returncode == 0, done.stderr
+    run = Path(json.loads(done.stdout)["path"])
+    cluster.wait_for("a start", lambda: list(run.glob("jobs/0001/starts/*.json")))
+    assert len(containers()) == 1
+    if how == "SIGKILL":  # what Slurm does after its grace; neither the job nor podman can do anything about it
+        (job,) = cluster.ask("squeue", "-h", "-o", "%A").split()
+        cluster.ask("scancel", "--signal=KILL", "--full", job)
+    else:
+        ended = frontier(kit_image, "cancel", run.name, "--artifacts", str(tmp_path / "artifacts"))
+        assert ended.stdout.startswith("1 jobs ended: "), ended.stderr
+    cluster.wait_for("the end of the job", lambda: not cluster.ask("squeue", "-h").strip(), limit_s=30)
+    cluster.wait_for("the end of the container", lambda: containers() == [], limit_s=30)
+    assert not list(run.glob("trials/*/trial.json")), "nothing is wrong with the trial"
 
 
 def test_an_image_survives_its_archive(kit_image: KitImage, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slurm_standin import SILENT, SlurmStandin
 
 from frontier.config import compose
 from frontier.errors import ConfigErrors, MachineError, UsageError
 from frontier.places import cancel_jobs, run_state
+from frontier.places.arrays import jobs_of, need_of
 from frontier.places.jobs import Jobs
-from frontier.places.slurm import jobs_of, need_of, sbatch_parameters
+from frontier.places.slurm import sbatch_parameters
 from frontier.plan import check_budget, make_plan
 from frontier.records import Trial, Variant
 from frontier.session import Session, start_run
@@ -27,30 +29,9 @@ def session(tmp_path: Path) -> Session:
     return start_run("smoke", SMALL, str(tmp_path / "artifacts"))
 
 
-class Slurm:
-    """Commands on a path of their own: ``squeue`` prints what it is told, ``scancel`` notes what it is asked."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        folder.mkdir()
-        (folder / "squeue").write_text(f"#!/bin/sh\ncat {folder}/queue\n")
-        (folder / "scancel").write_text(f'#!/bin/sh\necho "$@" >> {folder}/cancelled\n')
-        for name in ("squeue", "scancel"):
-            (folder / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
-        self.says()
-
-    def says(self, *lines: str) -> None:
-        (self.folder / "queue").write_text("".join(f"{line}\n" for line in lines))
-
-    def cancelled(self) -> str:
-        file = self.folder / "cancelled"
-        return file.read_text().strip() if file.exists() else ""
-
-
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
-    return Slurm(tmp_path / "slurm", monkeypatch)
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlurmStandin:
+    return SlurmStandin(tmp_path / "slurm", monkeypatch)
 
 
 def submitted(session: Session, job: str | None = "17") -> Any:
@@ -63,7 +44,7 @@ def submitted(session: Session, job: str | None = "17") -> Any:
     return submission
 
 
-def test_every_state_a_trial_can_be_in(session: Session, slurm: Slurm) -> None:
+def test_every_state_a_trial_can_be_in(session: Session, slurm: SlurmStandin) -> None:
     assert run_state(session.run).counts() == {"planned": 6}
     submission = submitted(session)
     digests, name = session.run.trial_digests(), submission.name
@@ -90,7 +71,7 @@ def test_every_state_a_trial_can_be_in(session: Session, slurm: Slurm) -> None:
     assert found.left_s >= 0.0
 
 
-def test_a_submission_whose_maker_died_is_found_by_its_name(session: Session, slurm: Slurm) -> None:
+def test_a_submission_whose_maker_died_is_found_by_its_name(session: Session, slurm: SlurmStandin) -> None:
     name = submitted(session, job=None).name
     slurm.says(*(f"23_{at}|PENDING|Priority||0:00|{name}" for at in range(6)))
     assert {trial.state for trial in run_state(session.run).trials} == {"waiting"}
@@ -99,9 +80,9 @@ def test_a_submission_whose_maker_died_is_found_by_its_name(session: Session, sl
     assert {trial.state for trial in run_state(session.run).trials} == {"lost"}
 
 
-def test_without_slurm_the_disk_tells_what_it_can(session: Session, slurm: Slurm) -> None:
+def test_without_slurm_the_disk_tells_what_it_can(session: Session, slurm: SlurmStandin) -> None:
     submitted(session)
-    (slurm.folder / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
+    slurm.becomes("squeue", SILENT)
     with pytest.raises(MachineError, match="Unable to contact slurm controller"):
         run_state(session.run)
     told = run_state(session.run, asking=False)
@@ -109,7 +90,7 @@ def test_without_slurm_the_disk_tells_what_it_can(session: Session, slurm: Slurm
     assert "Unable to contact" in told.note
 
 
-def test_cancelling_ends_the_runs_own_jobs_only(session: Session, slurm: Slurm) -> None:
+def test_cancelling_ends_the_runs_own_jobs_only(session: Session, slurm: SlurmStandin) -> None:
     name = submitted(session).name
     slurm.says(f"17_0|RUNNING|None|n1|0:10|{name}", f"17_1|COMPLETED|None|n1|0:10|{name}", "18_0|RUNNING|None|n1|0:10|frontier-other-0001")
     assert cancel_jobs(session.run) == ["17_0"]

@@ -12,6 +12,7 @@ from frontier.places import worker
 from frontier.places.element import Element
 from frontier.places.jobs import Jobs, Submission
 from frontier.places.worker import work
+from frontier.provenance import package_sha256
 from frontier.session import Session, start_run
 
 PLACE = {"max_tries": 2, "serials": False}
@@ -27,9 +28,9 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     return start_run("smoke", ["lever=[hardware]", "sweep.replicates=1", "place=slurm"], str(tmp_path / "artifacts"))
 
 
-def submitted(session: Session, digests: list[str] | None = None) -> Submission:
+def submitted(session: Session, digests: list[str] | None = None, code: dict[str, str] | None = None) -> Submission:
     jobs = [digests or session.run.trial_digests()]
-    return Jobs(session.run.path).create([{"nodes": 1, "gpus_per_node": 0, "jobs": jobs}], PLACE, "cache", {"kind": "host"})
+    return Jobs(session.run.path).create([{"nodes": 1, "gpus_per_node": 0, "jobs": jobs}], PLACE, "cache", {"kind": "host"}, code=code)
 
 
 def element(session: Session, number: int = 1) -> Element:
@@ -90,6 +91,13 @@ def test_what_a_node_lacks_is_said_with_its_name(session: Session, monkeypatch: 
     work(request(session))
     reasons = {(session.run.trial_record(digest) or {})["reason"] for digest in session.run.trial_digests()}
     assert reasons == {"node n1: no trtllm-serve here\n  try   module load trtllm"}
+
+
+def test_other_code_than_the_submitted_measures_nothing(session: Session) -> None:
+    submission = submitted(session, code={"frontier.records": package_sha256("frontier.records"), "frontier.engines": "0" * 64})
+    with pytest.raises(MachineError, match=r"the kit on this node is another than the one that submitted: frontier\.engines differ"):
+        work(request(session))
+    assert list(submission.starts()) == []
 
 
 def test_a_worker_that_never_started_a_trial_blames_none(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,22 +164,27 @@ def stop(cluster: Cluster) -> None:
         deadline = time.monotonic() + 20
         while cluster.ask("squeue", "-h", "-t", "running,completing").strip() and time.monotonic() < deadline:
             time.sleep(0.5)
-    for name in (*(f"slurmd-{node}" for node in NODES), "slurmctld", "munged"):
-        file = cluster.folder / "run" / f"{name}.pid"
-        if file.exists():
-            end(int(file.read_text()))
+    for together in ([f"slurmd-{node}" for node in NODES], ["slurmctld"], ["munged"]):
+        files = [cluster.folder / "run" / f"{name}.pid" for name in together]
+        end([int(file.read_text()) for file in files if file.exists()])
 
 
-def end(pid: int, limit_s: float = 10.0) -> None:
-    deadline = time.monotonic() + limit_s
-    try:
-        os.kill(pid, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
+def end(pids: list[int], limit_s: float = 10.0) -> None:
+    """End processes together: each is told, and killed if it is still there after the limit."""
+    for sent, until in ((signal.SIGTERM, time.monotonic() + limit_s), (signal.SIGKILL, 0.0)):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, sent)
+        while any(map(alive, pids)) and time.monotonic() < until:
             time.sleep(0.1)
-        os.kill(pid, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return
+        return False
+    return True
 
 
 def free_ports(count: int) -> list[int]:

@@ -125,6 +125,7 @@ def _machine(engine: str | None, folder: Path, as_json: bool) -> None:
         "tools_folder": str(folder),
         "tools": tools,
         "engines": {each: {"can_run": not reason, "reason": reason} for each, reason in reasons.items()},
+        "slurm": _slurm(),
     }
     if as_json:
         print_json(document)
@@ -132,6 +133,19 @@ def _machine(engine: str | None, folder: Path, as_json: bool) -> None:
         _print_machine(document)
     if engine is not None and reasons[engine]:
         raise MachineError(f"{engine} cannot run here: {reasons[engine]}", hint=f"frontier doctor --install {engine}" if engine in NAMES else None)
+
+
+def _slurm() -> dict[str, Any]:
+    """What `place=slurm` would find here; ``reason`` says why it would not work."""
+    from importlib import metadata
+
+    from frontier.errors import MachineError
+    from frontier.places.queue import cluster
+
+    try:
+        return {"reason": "", "submitit": metadata.version("submitit"), **cluster()}
+    except MachineError as error:
+        return {"reason": error.message}
 
 
 def _print_machine(document: dict[str, Any]) -> None:
@@ -149,8 +163,19 @@ def _print_machine(document: dict[str, Any]) -> None:
         print(f"tool       {name}: {_versions(tool) if tool else 'not installed'}")
     for name, state in document["engines"].items():
         print(f"engine     {name}: {'can run' if state['can_run'] else state['reason']}")
+    _print_slurm(document["slurm"])
     for warning in document["warnings"]:
         print(f"warning    {warning}")
+
+
+def _print_slurm(slurm: dict[str, Any]) -> None:
+    if slurm["reason"]:
+        print(f"slurm      {slurm['reason']}")
+        return
+    print(f"slurm      {slurm['version']}, submitit {slurm['submitit']}")
+    for name, partition in slurm["partitions"].items():
+        groups = [f"{group['nodes']} nodes" + (f" of {group['gres']}" if group["gres"] else "") for group in partition["groups"]]
+        print(f"partition  {name}{' (default)' if partition['default'] else ''}: {', '.join(groups)}")
 
 
 def _versions(tool: dict[str, Any]) -> str:

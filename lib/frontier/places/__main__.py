@@ -6,13 +6,16 @@ import json
 import sys
 
 from frontier.errors import FrontierError
-from frontier.places.element import TOLD_TO_END, end_on_term
+from frontier.places.element import TIE, TOLD_TO_END, end_on_term, end_with
 from frontier.places.worker import work
 
 if __name__ == "__main__":
     end_on_term()
+    request = json.loads(sys.argv[1])
     try:
-        work(json.loads(sys.argv[1]))
+        if TIE in request:
+            end_with(request[TIE])
+        work(request)
     except FrontierError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code)

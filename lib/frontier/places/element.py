@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ END_WAIT_S = 20.0  # a worker that is told to end stops its servers first
 DIED = 4  # worker's exit code when it cannot write its results
 TOLD_TO_END = 75  # worker's exit code after SIGTERM (EX_TEMPFAIL of sysexits.h): Slurm ends the job
 KILLED_WAIT_S = 3.0
+TIE = "tie"  # in a request to a worker in a container: a pipe that the job holds open
 POLL_S = 0.2
 
 
@@ -48,9 +50,9 @@ class Element:
             if code == DIED:
                 raise RuntimeError("the worker could not write its results")
             lost = [digest for digest in left if not self._record(digest).exists()]
-            if code in (TOLD_TO_END, -signal.SIGTERM):
+            if code in (TOLD_TO_END, *_ended_by(signal.SIGTERM)):
                 break  # nothing is wrong with the trial
-            if code == -signal.SIGKILL:
+            if code in _ended_by(signal.SIGKILL):
                 time.sleep(KILLED_WAIT_S)  # where Slurm kills the job it kills this process too, and the trial is to blame for nothing
             if code != 0 and lost:
                 if not self._open_starts(submission):
@@ -89,17 +91,11 @@ class Element:
             "nodes": _nodes(),
         }
         if submission.document["runtime"]["kind"] == "host":
-            worker = subprocess.Popen([sys.executable, "-u", "-m", "frontier.places", json.dumps(request)])
-        else:
-            from frontier.places.boxed import start_boxed  # on use: it loads the configuration, which jobs without a container do not need
+            return _wait_for(subprocess.Popen([sys.executable, "-u", "-m", "frontier.places", json.dumps(request)]))
+        from frontier.places.boxed import boxed_worker  # on use: it loads the configuration, which jobs without a container do not need
 
-            worker = start_boxed(request)
-        _running.append(worker)
-        # Not wait(): the signal's handler asks for the same worker, and would find it locked by the call that it interrupted.
-        while (code := worker.poll()) is None:
-            time.sleep(POLL_S)
-        _running.clear()
-        return code
+        with boxed_worker(request) as worker:
+            return _wait_for(worker)
 
     def _bury(self, submission: Submission, lost: list[str], code: int) -> None:
         """Record the trial in which a worker died as failed, so that the others go on."""
@@ -128,6 +124,15 @@ class Element:
 _running: list[subprocess.Popen[bytes]] = []  # the worker of this process, which is one job: a signal's handler must find it
 
 
+def _wait_for(worker: subprocess.Popen[bytes]) -> int:
+    _running.append(worker)
+    # Not wait(): the signal's handler asks for the same worker, and would find it locked by the call that it interrupted.
+    while (code := worker.poll()) is None:
+        time.sleep(POLL_S)
+    _running.clear()
+    return code
+
+
 def node_name() -> str:
     """The node that this process is on, as Slurm names it."""
     return os.environ.get("SLURMD_NODENAME", os.uname().nodename)
@@ -149,10 +154,27 @@ def _restart() -> int:
     return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
 
 
+def _ended_by(number: signal.Signals) -> tuple[int, int]:
+    """Exit codes of a worker that a signal ended: on the node, and in a container."""
+    return -number, 128 + number
+
+
 def end_on_term() -> None:
     """Turn SIGTERM into an interrupt, so that a worker stops its servers before it ends."""
 
     def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm and the job may both send it, and a second one would break off what the first began
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def end_with(tie: str) -> None:
+    """End this process, and with it its container, when the job that holds the pipe is gone."""
+
+    def wait() -> None:
+        with open(tie, "rb") as pipe:
+            pipe.read(1)
+        os._exit(TOLD_TO_END)
+
+    threading.Thread(target=wait, daemon=True).start()

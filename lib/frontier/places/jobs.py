@@ -196,7 +196,13 @@ class Jobs:
         return found
 
     def create(
-        self, arrays: Sequence[Mapping[str, Any]], place: Mapping[str, Any], cache: str, runtime: Mapping[str, Any], image_id: str = ""
+        self,
+        arrays: Sequence[Mapping[str, Any]],
+        place: Mapping[str, Any],
+        cache: str,
+        runtime: Mapping[str, Any],
+        image_id: str = "",
+        code: Mapping[str, str] | None = None,
     ) -> Submission:
         """A new submission, on disk before anything is submitted.
 
@@ -214,6 +220,7 @@ class Jobs:
             "place": dict(place),
             "runtime": dict(runtime),
             "image_id": image_id,
+            "code": dict(code or {}),
             "cache": cache,
         }
         final = self.run / JOBS / f"{number:04d}"

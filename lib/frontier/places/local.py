@@ -130,7 +130,7 @@ def _baseline_to_ask(run: RunFolder, cfg: Config, trials: Sequence[Trial]) -> Tr
     if cfg.quality.kind == "none" or not get_engine(cfg).exclusive:
         return None
     first = next((trial for trial in trials if trial.variant.name == "baseline"), None)
-    return first if first is not None and _reference(run) is None else None
+    return first if first is not None and reference_of(run) is None else None
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
@@ -211,7 +211,7 @@ def earlier_points(run: RunFolder) -> pd.DataFrame:
 def trial_context(run: RunFolder, folder: Path, earlier: pd.DataFrame, cache: Path, trial: Trial) -> TrialContext:
     """What the run knows before a trial."""
     asked = [name for name, _ in _outputs(run)]
-    return TrialContext(folder, earlier, run.created_s, cache, _reference(run), asked.count(trial.variant.name))
+    return TrialContext(folder, earlier, run.created_s, cache, reference_of(run), asked.count(trial.variant.name))
 
 
 def _outputs(run: RunFolder) -> list[tuple[str, Path]]:
@@ -220,7 +220,7 @@ def _outputs(run: RunFolder) -> list[tuple[str, Path]]:
     return [(variant, file) for variant, file in files if file.exists()]
 
 
-def _reference(run: RunFolder) -> Path | None:
+def reference_of(run: RunFolder) -> Path | None:
     """The baseline's output that variants are judged along; None while there is none."""
     return next((file for variant, file in _outputs(run) if variant == "baseline" and Quality.from_dict(read_json(file)).is_reference), None)
 

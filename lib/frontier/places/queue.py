@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from frontier.errors import MachineError
 
@@ -93,6 +94,23 @@ def largest_array() -> int:
         if key.strip() == "MaxArraySize":
             return int(value)
     return DEFAULT_ARRAY
+
+
+def cluster() -> dict[str, Any]:
+    """What Slurm is here, as plain JSON values: ``version`` and ``partitions``, each with its nodes and their GRES.
+
+    Raises
+    ------
+    MachineError
+        If it is not here, or does not answer.
+    """
+    version = ask("sinfo", "--version").split()[-1]
+    partitions: dict[str, dict[str, Any]] = {}
+    for line in ask("sinfo", "--noheader", "--format=%P|%D|%G").splitlines():
+        name, nodes, gres = line.strip().split("|", 2)
+        one = {"nodes": int(nodes), "gres": "" if gres == "(null)" else gres}
+        partitions.setdefault(name.rstrip("*"), {"default": name.endswith("*"), "groups": []})["groups"].append(one)
+    return {"version": version, "partitions": partitions}
 
 
 def ask(*command: str) -> str:

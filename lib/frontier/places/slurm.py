@@ -7,38 +7,25 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from frontier.engines import get_engine
 from frontier.errors import MachineError, RunError
+from frontier.places.arrays import Awaited, Need, arrays_of, awaited
 from frontier.places.element import Element
 from frontier.places.jobs import Jobs, Submission
 from frontier.places.queue import end_jobs, largest_array, queued, queued_by_name
 from frontier.places.state import RunState, run_state
 from frontier.places.worker import give_up
+from frontier.provenance import package_sha256
 from frontier.records import Trial
 from frontier.runtimes import get_runtime
 from frontier.schema import Config, PlaceConfig
 from frontier.store import RunFolder
 
 POLL_S = 5.0
-
-
-@dataclass(frozen=True)
-class Need:
-    """What jobs of one array ask for.
-
-    Parameters
-    ----------
-    nodes : int
-    gpus_per_node : int
-        0: none are asked for.
-    """
-
-    nodes: int
-    gpus_per_node: int
 
 
 def hand_over(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]], cache: Path) -> RunState:
@@ -75,7 +62,7 @@ def hand_over(run: RunFolder, cfg: Config, pending: Sequence[tuple[str, Trial]],
         else:
             wanted.append((part, trial))
     if wanted:
-        _submit(run, cfg, wanted, cache)
+        _submit(run, cfg, wanted, cache, awaited(run, cfg, state, wanted))
     return run_state(run)
 
 
@@ -124,56 +111,30 @@ def cancel_jobs(run: RunFolder) -> list[str]:
     return ended
 
 
-def jobs_of(cfg: Config, trials: Sequence[tuple[str, Trial]]) -> dict[Need, list[list[str]]]:
-    """Digests by job, and jobs by what they ask for.
-
-    ``place.per`` decides what a job holds: a trial; the trials of one variant, which share a build; or a block, one replicate of every variant
-    in random order on one node, so that what tells nodes apart meets all variants of the block alike.
-    """
-    groups: dict[tuple[object, ...], list[tuple[str, Trial]]] = {}
-    for number, (part, trial) in enumerate(trials):
-        key = {"trial": (number,), "build": (part, trial.variant.name), "block": (part, trial.replicate)}[cfg.place.per]
-        groups.setdefault(key, []).append((part, trial))
-    out: dict[Need, list[list[str]]] = {}
-    for members in groups.values():
-        needs = [need_of(cfg, part, trial) for part, trial in members]
-        need = Need(max(need.nodes for need in needs), max(need.gpus_per_node for need in needs))
-        out.setdefault(need, []).append([trial.digest for _, trial in members])
-    return out
-
-
-def need_of(cfg: Config, part: str, trial: Trial) -> Need:
-    """Nodes and GPUs of a trial: what the place says, else what its deployment spans on nodes of the experiment's hardware."""
-    cost = get_engine(cfg, part).cost(trial.variant)
-    gpus, nodes = cost.gpus, cfg.place.nodes or cost.nodes
-    asked = cfg.place.gpus_per_node
-    if asked is None:
-        asked = 0 if cfg.place.gres or cfg.place.gpus_per_task else min(gpus, cfg.hardware.gpus_per_node)
-    return Need(nodes, asked)
-
-
-def _submit(run: RunFolder, cfg: Config, trials: Sequence[tuple[str, Trial]], cache: Path) -> Submission:
+def _submit(run: RunFolder, cfg: Config, trials: Sequence[tuple[str, Trial]], cache: Path, after: Awaited) -> Submission:
     submitit: Any = importlib.import_module("submitit")  # on use: most runs submit nothing; by name: its parameters are not typed
     most = largest_array()  # first: it also tells whether Slurm is there, before anything is kept
     image_id = get_runtime(cfg.runtime.kind).image_id(cfg.runtime.image) if cfg.runtime.kind != "host" else ""
-    arrays = [
-        {**asdict(need), "jobs": jobs[start : start + most]}
-        for need, jobs in jobs_of(cfg, trials).items()
-        for start in range(0, len(jobs), most)
-    ]
-    submission = Jobs(run.path).create(arrays, asdict(cfg.place), str(cache.resolve()), asdict(cfg.runtime), image_id)
+    arrays = arrays_of(cfg, trials, after.digest, most)
+    packages = {name for part in {part for part, _ in trials} for name in get_engine(cfg, part).code_packages}
+    code = {name: package_sha256(name) for name in sorted(packages)}
+    submission = Jobs(run.path).create(arrays, asdict(cfg.place), str(cache.resolve()), asdict(cfg.runtime), image_id, code)
     path = str(run.path.resolve())
+    awaited_job = after.job
     for index, array in enumerate(arrays):
         executor = submitit.SlurmExecutor(
             folder=submission.log.resolve(),
             max_num_timeout=cfg.place.max_tries,
             python=f"exec {shlex.quote(cfg.place.python or sys.executable)}",  # in place of the shell, so that Slurm's signal reaches it
         )
-        executor.update_parameters(**sbatch_parameters(cfg.place, Need(array["nodes"], array["gpus_per_node"]), submission.name))
+        need = Need(array["nodes"], array["gpus_per_node"])
+        executor.update_parameters(**sbatch_parameters(cfg.place, need, submission.name, awaited_job))
         try:
             with executor.batch():
                 handles = [executor.submit(Element(path, submission.number, index, at)) for at in range(len(array["jobs"]))]
-            submission.note_job(index, str(handles[0].job_id).split("_")[0])
+            job = str(handles[0].job_id).split("_")[0]
+            submission.note_job(index, job)
+            awaited_job = job if after.digest and index == 0 else awaited_job
         except submitit.core.utils.FailedJobError as error:
             submission.note_cancelled("Slurm refused it")
             lines = [line for line in str(error).splitlines() if line.startswith("sbatch:")]
@@ -182,9 +143,11 @@ def _submit(run: RunFolder, cfg: Config, trials: Sequence[tuple[str, Trial]], ca
     return submission
 
 
-def sbatch_parameters(place: PlaceConfig, need: Need, name: str) -> dict[str, Any]:
-    """What submitit is told of an array; its defaults stand for nothing that is not here."""
+def sbatch_parameters(place: PlaceConfig, need: Need, name: str, awaited_job: str = "") -> dict[str, Any]:
+    """What submitit is told of an array; its defaults stand for nothing that is not here. Nothing of it starts before ``awaited_job`` has ended."""
     further: dict[str, Any] = {option: text or True for option, text in place.sbatch.items()}
+    if awaited_job:
+        further["dependency"] = ",".join([*([place.sbatch["dependency"]] if "dependency" in place.sbatch else []), f"afterany:{awaited_job}"])
     # To the job's first process only; the kit's own, which passes it on. Without notice the signal has no effect.
     further |= {"requeue": True, "signal": f"B:USR2@{place.notice_s}" if place.notice_s else "B:CONT@1"}
     given = {

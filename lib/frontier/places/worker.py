@@ -17,6 +17,7 @@ from frontier.errors import MachineError
 from frontier.places.jobs import SHORT, Jobs
 from frontier.places.local import earlier_points, log_to, run_trial, spent_s, trial_context
 from frontier.places.placement import placement
+from frontier.provenance import container, package_sha256
 from frontier.records import Trial, Variant
 from frontier.store import RunFolder
 
@@ -42,6 +43,8 @@ def work(request: Mapping[str, Any]) -> None:
 
     Raises
     ------
+    MachineError
+        If the kit here, or in this container, is another than the one that submitted.
     RunError
         If a result cannot be written.
     """
@@ -49,6 +52,7 @@ def work(request: Mapping[str, Any]) -> None:
     jobs = Jobs(run.path)
     submission = jobs.read(request["number"])
     place = submission.document["place"]
+    _check_code(submission.document["code"])
     cfg = config.from_yaml((run.path / "config.yaml").read_text(encoding="utf-8"))
     planned = planned_trials(run)
     newest, tries = jobs.newest_of(), jobs.tries()
@@ -78,6 +82,15 @@ def work(request: Mapping[str, Any]) -> None:
         with _into(folder / "log.txt"):
             run_trial(run, engine, trial, trial_context(run, folder, earlier, Path(request["cache"]), trial), where)
         submission.note_end(start, "record")
+
+
+def _check_code(submitted: Mapping[str, str]) -> None:
+    """Refuse to measure with other code than the trials' digests stand for."""
+    other = [name for name, sha256 in submitted.items() if package_sha256(name) != sha256]
+    if other:
+        where = "in the image" if container() else "on this node"
+        message = f"the kit {where} is another than the one that submitted: {', '.join(other)} differ"
+        raise MachineError(message, hint="the same commit on the login node, the nodes and in the image; then frontier run again")
 
 
 def _unfit(engine: Engine, trial: Trial, cache: Path) -> str:
