@@ -20,9 +20,11 @@ measure: $(VENV)/measure.stamp  ## four levers on a live server on this machine'
 	$(BIN)/frontier checkpoint make pocket
 	$(BIN)/frontier run experiment=pocket_cpu
 
+# 0 is pip's way to say that nothing is compiled: tests import a small part of what is installed, and what is imported is compiled then.
+test: export PIP_NO_COMPILE := 0
 test: $(VENV)/dev.stamp  ## run everything that is tested; what measures a live server comes last, alone on the machine
 	$(MAKE) -j 3 lint tools pocket
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not live" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m live tests/live tests/load/test_load_aiperf.py tests/engines/test_trtllm_real_client.py $(PYTEST_ARGS)
 
 tools: $(VENV)/dev.stamp  ## the environments of vLLM and aiperf, once (some minutes)
