@@ -36,7 +36,7 @@ pocket: $(VENV)/dev.stamp  ## the checkpoint that the measured tests serve, once
 	$(BIN)/frontier checkpoint make pocket
 
 test-quick: $(VENV)/dev.stamp  ## the tests without those that take more than a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp  ## ruff and mypy (strict on lib/)
 	$(BIN)/ruff check .
