@@ -19,7 +19,7 @@ import pytest
 from standin_deployments import standin_server, standins
 
 from frontier.errors import RunError
-from frontier.serving import ServerSpec, launch, running
+from frontier.serving import ServerSpec, launch, readiness, running
 
 PYTHON = Path("/unused")
 
@@ -89,7 +89,7 @@ def test_a_port_taken_in_between_leads_to_another(tmp_path: Path, monkeypatch: p
         answers = [{"server": taken.getsockname()[1]}]
         # Health of the socket above never comes, so the server's own end decides.
         monkeypatch.setattr(running, "_free_ports", lambda names: answers.pop() if answers else choose(names))
-        monkeypatch.setattr(running, "_healthy", lambda url: not url.endswith(f":{taken.getsockname()[1]}") and _health(url))
+        monkeypatch.setattr(readiness, "_healthy", lambda url: not url.endswith(f":{taken.getsockname()[1]}") and _health(url))
         with launch(standins(standin_server()), tmp_path, PYTHON, ready_timeout_s=60, on_wait=said.append) as server:
             assert server.ports["server"] != taken.getsockname()[1]
     assert any("a port was taken" in line for line in said)
@@ -144,7 +144,7 @@ def test_a_server_that_never_listens_is_late(tmp_path: Path) -> None:
 
 
 def test_while_it_starts_the_last_line_of_its_log_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "SAY_EVERY_S", 0.2)
+    monkeypatch.setattr(readiness, "SAY_EVERY_S", 0.2)
     script = "import sys, time; print('loading weights: 12 of 96'); sys.stdout.flush(); time.sleep(60)"
     slow = ServerSpec("server", (sys.executable, "-c", script))
     said: list[str] = []

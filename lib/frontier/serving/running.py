@@ -10,8 +10,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +18,8 @@ from pathlib import Path
 from frontier.errors import RunError
 from frontier.processes import Child, start
 from frontier.serving.devices import DEVICES, held_devices
-from frontier.serving.failures import cause
 from frontier.serving.nodes import node_names
+from frontier.serving.readiness import PortTakenError, ended, get, wait_until_ready
 from frontier.serving.scraping import added, counters
 from frontier.serving.spec import (
     BIN,
@@ -33,20 +31,14 @@ from frontier.serving.spec import (
     PORT,
     PYTHON,
     DeploymentSpec,
-    ServerSpec,
     fill,
     host_of,
     port_of,
 )
 
 PORT_TRIES = 4
-POLL_S = 0.1
-SAY_EVERY_S = 5.0
-LOG_BYTES = 400_000
-SAID = 160  # characters of a log's last line that are shown while waiting
 # The starter's own environment reaches the servers, but not what would put the kit's packages or other settings of threads into them.
 LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "KMP_AFFINITY", "VLLM_CPU_OMP_THREADS_BIND", "PYTEST_CURRENT_TEST")
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # servers are here; a proxy of the environment must not come between
 
 
 @dataclass
@@ -112,7 +104,7 @@ class Running:
         """
         for name, child in self.children.items():
             if not child.alive:
-                raise _ended(name, child)
+                raise ended(name, child)
 
     def scrape(self) -> dict[str, float]:
         """Counters of all servers added up, the router's among them; see ``scraping.COUNTERS``.
@@ -129,7 +121,7 @@ class Running:
         found = {}
         for name in self.ports:
             try:
-                found[name] = counters(_get(f"{self.url_of(name)}/metrics", 10.0))
+                found[name] = counters(get(f"{self.url_of(name)}/metrics", 10.0))
             except OSError as error:
                 self.check()
                 raise RunError(f"{name} does not show its metrics: {error}", origin=str(self.children[name].log)) from error
@@ -193,8 +185,8 @@ def launch(
             try:
                 urls = {name: _url(port, hosts.get(name, HERE)) for name, port in ports.items()}
                 commands = _start(spec, folder, python, _Places(ports, hosts, nodes, handover), children)
-                versions = _wait_until_ready(spec, children, urls, began_s + ready_timeout_s, say)
-            except _PortTakenError as error:
+                versions = wait_until_ready(spec, children, urls, began_s + ready_timeout_s, say)
+            except PortTakenError as error:
                 _stop(children, stop_wait_s)
                 if turn == PORT_TRIES - 1:
                     raise RunError(f"{PORT_TRIES} times a port was taken between its choice and its use\n{error}") from error
@@ -212,10 +204,6 @@ def launch(
             yield Running(spec, children, ports, time.monotonic() - began_s, versions, commands, hosts=hosts)
         finally:
             _stop(children, stop_wait_s)
-
-
-class _PortTakenError(RunError):
-    """Try again with other ports."""
 
 
 @contextmanager
@@ -274,108 +262,8 @@ def _start(spec: DeploymentSpec, folder: Path, python: Path, places: _Places, ch
     return commands
 
 
-def _wait_until_ready(
-    spec: DeploymentSpec, children: Mapping[str, Child], urls: Mapping[str, str], until_s: float, say: Callable[[str], None]
-) -> dict[str, str]:
-    waiting = [server.name for server in spec.processes]
-    began_s = said_s = time.monotonic()
-    while waiting:
-        for name, child in children.items():
-            if not child.alive:
-                raise _ended(name, child, starting=True)
-        waiting = [name for name in waiting if not _healthy(urls[name])]
-        now_s = time.monotonic()
-        if waiting and now_s > until_s:
-            raise _late(waiting[0], children[waiting[0]], now_s - began_s)
-        if waiting and now_s - said_s >= SAY_EVERY_S:
-            said_s = now_s
-            last = children[waiting[0]].log_tail(1).strip()[:SAID]
-            say(f"waiting for {', '.join(waiting)}: {now_s - began_s:.0f} s" + (f"; {waiting[0]}: {last}" if last else ""))
-        if waiting:
-            time.sleep(POLL_S)
-    for name, child in children.items():
-        if urls[name].startswith(f"http://{HERE}:") and not child.listens(int(urls[name].rsplit(":", 1)[1])):
-            raise _PortTakenError(f"{name} does not hold the port that answers for it: {urls[name]}", origin=str(child.log))
-    for name in spec.fronts:
-        _first_answer(spec, name, children, urls[name], until_s)
-    for server in spec.processes:
-        _check_log(server, children[server.name])
-    return _versions(urls[spec.servers[0].name])
-
-
-def _check_log(server: ServerSpec, child: Child) -> None:
-    log = child.log.read_text(encoding="utf-8", errors="replace") if server.forbidden else ""
-    for text, meaning in server.forbidden.items():
-        line = next((line for line in log.splitlines() if text in line), None)
-        if line is not None:
-            raise RunError(f"{server.name} is not what was asked for: {meaning}\n{line}", origin=str(child.log))
-
-
-def _first_answer(spec: DeploymentSpec, name: str, children: Mapping[str, Child], url: str, until_s: float) -> None:
-    """One real completion; health alone does not show that the model runs."""
-    body = {"model": spec.served_name, "prompt": [3, 1, 4, 1, 5, 9, 2, 6], "max_tokens": 2, "ignore_eos": True, "temperature": 0}
-    request = urllib.request.Request(
-        f"{url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )  # fmt: skip
-    left_s = until_s - time.monotonic()
-    try:
-        with _OPENER.open(request, timeout=max(1.0, left_s)) as answer:
-            text = json.loads(answer.read())
-        if text["usage"]["completion_tokens"] < 1:
-            raise RunError(f"{name} answered a request with no tokens", origin=str(children[name].log))
-    except urllib.error.HTTPError as error:
-        said = error.read().decode("utf-8", "replace")[:500]
-        error.close()
-        raise RunError(f"{name} refuses its first request with status {error.code}: {said}", origin=str(children[name].log)) from error
-    except OSError as error:
-        for other, child in children.items():
-            if child.wait(1.0) is not None:
-                raise _ended(other, child, starting=True) from error
-        raise _late(name, children[name], left_s) from error
-
-
-def _versions(url: str) -> dict[str, str]:
-    try:
-        return {"engine": str(json.loads(_get(f"{url}/version", 5.0))["version"])}
-    except (OSError, json.JSONDecodeError, KeyError):
-        return {}
-
-
-def _healthy(url: str) -> bool:
-    try:
-        _get(f"{url}/health", 2.0)
-    except OSError:
-        return False
-    return True
-
-
-def _get(url: str, timeout_s: float) -> str:
-    try:
-        with _OPENER.open(url, timeout=timeout_s) as answer:
-            text: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        error.close()  # an answer with a bad status is an open socket
-        raise
-    return text.decode("utf-8", "replace")
-
-
 def _url(port: int, host: str) -> str:
     return f"http://{host}:{port}"
-
-
-def _ended(name: str, child: Child, *, starting: bool = False) -> RunError:
-    log = child.log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace") if child.log.exists() else ""
-    kind, words, line = cause(log)
-    code = child.returncode or 0
-    if kind == "other" and code in (128 + signal.SIGKILL, -signal.SIGKILL):
-        words = "it was killed (SIGKILL), by hand or by the system when memory ran out"
-    text = f"{name} ended {'while it started' if starting else 'in the middle'}, exit code {code}: {words}"
-    error = _PortTakenError if kind == "port" and starting else RunError
-    return error("\n".join(part for part in (text, line, "the log ends with:", child.log_tail(8)) if part), origin=str(child.log))
-
-
-def _late(name: str, child: Child, waited_s: float) -> RunError:
-    return RunError(f"{name} was not ready after {waited_s:.0f} s; its log ends with:\n{child.log_tail(8)}", origin=str(child.log))
 
 
 def _free_ports(names: list[str]) -> dict[str, int]:
