@@ -36,12 +36,8 @@ def main() -> None:
     reason = box.install()
     if reason:
         sys.exit(f"no Slurm on this machine: {reason}")
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = box.start(Path(folder) / "cluster")
-        try:
-            measure(cluster, Path(folder) / "artifacts")
-        finally:
-            box.stop(cluster)
+    with tempfile.TemporaryDirectory() as folder, box.running() as cluster:
+        measure(cluster, Path(folder))
 
 
 def measure(cluster: box.Cluster, artifacts: Path) -> None:

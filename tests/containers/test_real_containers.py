@@ -284,7 +284,7 @@ def test_a_run_in_the_image_is_rerun_there_and_on_the_host(kit_image: KitImage, 
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
     """A Slurm on this machine; the commands of this process talk to it."""
     sys.path.append(str(ROOT / "tests" / "slurm"))
     try:
@@ -294,13 +294,8 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
     reason = box.install()
     if reason:
         pytest.skip(f"no Slurm on this machine: {reason}")
-    started = box.start(tmp_path / "cluster")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_CONF", str(started.conf))
-        try:
-            yield started
-        finally:
-            box.stop(started)
+    with box.running() as started:
+        yield started
 
 
 def containers() -> list[str]:

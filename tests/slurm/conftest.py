@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,21 +16,13 @@ from frontier.session import Session, start_run
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A running Slurm; the commands of this process talk to it."""
     reason = box.install()
     if reason:
         pytest.skip(f"no Slurm on this machine: {reason}")
-    started = box.start(tmp_path_factory.mktemp("cluster"))
-    before = os.environ.get("SLURM_CONF")
-    os.environ["SLURM_CONF"] = str(started.conf)
-    try:
+    with box.running() as started:
         yield started
-    finally:
-        box.stop(started)
-        os.environ.pop("SLURM_CONF")
-        if before is not None:
-            os.environ["SLURM_CONF"] = before
 
 
 @pytest.fixture(scope="session")

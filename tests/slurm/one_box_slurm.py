@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +121,25 @@ def install() -> str:
     if done.returncode != 0 or not all(shutil.which(program) for program in PROGRAMS):
         return f"apt-get cannot install {', '.join(PACKAGES)}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
     return ""
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """A Slurm in a folder of its own, which the commands of this process talk to.
+
+    The folder's name is short: that of a job's socket in it may have 107 bytes, and the folders of tests are deep.
+    """
+    before = os.environ.get("SLURM_CONF")
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        cluster = start(Path(folder))
+        os.environ["SLURM_CONF"] = str(cluster.conf)
+        try:
+            yield cluster
+        finally:
+            stop(cluster)
+            os.environ.pop("SLURM_CONF")
+            if before is not None:
+                os.environ["SLURM_CONF"] = before
 
 
 def start(folder: Path) -> Cluster:
