@@ -105,9 +105,10 @@ def test_a_command_that_ends_takes_its_daemon_along(tmp_path: Path) -> None:
 
 
 STARTER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from frontier.processes import start
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and what they start, ignore it
 child = start([sys.executable, "-c", sys.argv[2], sys.argv[1]], log=Path(sys.argv[1], "log"))
 Path(sys.argv[1], "guard.half").write_text(str(child.guard.pid))
 Path(sys.argv[1], "guard.half").rename(Path(sys.argv[1], "guard"))
